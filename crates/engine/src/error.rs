@@ -1,0 +1,102 @@
+//! What can go wrong at an engine.
+
+use aicockpit_protocol::{ApiError, ErrorCode};
+use thiserror::Error;
+
+/// A result of an engine call.
+pub type Result<T, E = EngineError> = std::result::Result<T, E>;
+
+/// What went wrong. Where the engine gave a message, it is kept word for word.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum EngineError {
+    /// Nothing listens at the engine's address, or the connection broke.
+    #[error("cannot reach the engine: {0}")]
+    Unavailable(String),
+    /// The address exists but this user may not use it.
+    #[error("no permission to use the engine: {0}")]
+    NotPermitted(String),
+    /// The engine is older than what is needed.
+    #[error("the engine is version {found}, at least {needed} is needed")]
+    TooOld {
+        /// What it is.
+        found: String,
+        /// What is needed.
+        needed: String,
+    },
+    /// No such container, volume or network.
+    #[error("not found: {0}")]
+    NotFound(String),
+    /// No such image, here or at its registry.
+    #[error("no such image: {0}")]
+    ImageNotFound(String),
+    /// The name is taken, or the thing is in a state that does not allow the call.
+    #[error("conflict: {0}")]
+    Conflict(String),
+    /// A host port is in use.
+    #[error("port in use: {0}")]
+    PortInUse(String),
+    /// The network range is in use.
+    #[error("network range in use: {0}")]
+    SubnetInUse(String),
+    /// No space left.
+    #[error("no space left: {0}")]
+    NoSpace(String),
+    /// The program to start is not in the container, or not executable.
+    #[error("cannot run the program: {0}")]
+    ProgramNotFound(String),
+    /// The image is for another architecture.
+    #[error("wrong architecture: {0}")]
+    WrongArchitecture(String),
+    /// A build ended with an error; the last lines of its output.
+    #[error("the build failed: {0}")]
+    BuildFailed(String),
+    /// The engine does not have this ability here.
+    #[error("not supported by this engine: {0}")]
+    Unsupported(String),
+    /// Any other answer.
+    #[error("the engine answered: {0}")]
+    Engine(String),
+}
+
+impl EngineError {
+    /// The error as a person is told it: `what` names what was being done, for instance `create the container`.
+    pub fn to_api(&self, what: &str) -> ApiError {
+        use EngineError as E;
+        let (code, hint) = match self {
+            E::Unavailable(_) => (ErrorCode::EngineUnavailable, Some("Start the engine; this goes on by itself.")),
+            E::NotPermitted(_) => (
+                ErrorCode::PermissionDenied,
+                Some("Give your user access to the engine's socket, then sign in again."),
+            ),
+            E::TooOld { .. } => (ErrorCode::EngineUnavailable, Some("Update the engine.")),
+            E::NotFound(_) => (ErrorCode::NotFound, None),
+            E::ImageNotFound(_) => (
+                ErrorCode::ImageNotFound,
+                Some("Check the image's name, and that you are signed in to its registry."),
+            ),
+            E::Conflict(_) => (ErrorCode::AlreadyExists, None),
+            E::PortInUse(_) => {
+                (ErrorCode::PortInUse, Some("Choose another port, or stop the program that uses it."))
+            }
+            E::SubnetInUse(_) => {
+                (ErrorCode::AlreadyExists, Some("Choose another network range in the settings."))
+            }
+            E::NoSpace(_) => {
+                (ErrorCode::NoSpace, Some("Free space on the engine's disk, for instance by removing images."))
+            }
+            E::ProgramNotFound(_) => (ErrorCode::NotFound, None),
+            E::WrongArchitecture(_) => (
+                ErrorCode::WrongArchitecture,
+                Some("Use an image made for this machine, or install emulation (qemu-user-static)."),
+            ),
+            E::BuildFailed(_) => (ErrorCode::Internal, Some("The log shows the command that failed.")),
+            E::Unsupported(_) => (ErrorCode::Unsupported, None),
+            E::Engine(_) => (ErrorCode::Internal, None),
+        };
+        let error = ApiError::new(code, format!("Could not {what}: {self}."));
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}

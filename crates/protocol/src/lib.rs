@@ -1,0 +1,29 @@
+//! Every message that AiCockpit's parts exchange, and nothing that sends one.
+//!
+//! **Invariant:** no I/O, no clock, no async runtime. Types here are wire types: changing one changes what an
+//! older agent or an open browser tab understands, so fields are added with a default and never reused.
+//!
+//! - [`api`]: the registry of operations between the UI and the cockpit, and the events pushed back.
+//! - [`frame`]: the binary frames that carry them over WebSocket or Tauri.
+//! - [`agent`]: the messages between the cockpit and the agent inside a workspace.
+//! - [`typescript`]: the TypeScript client types, generated from the registry.
+
+pub mod agent;
+pub mod api;
+pub mod engine;
+pub mod error;
+pub mod frame;
+pub mod fs;
+pub mod ids;
+pub mod metrics;
+pub mod path;
+pub mod port;
+pub mod process;
+pub mod search;
+pub mod terminal;
+pub mod typescript;
+pub mod workspace;
+
+pub use error::{ApiError, ErrorCode};
+pub use ids::{ContainerId, EngineId, StreamId, TerminalId, WorkspaceId};
+pub use path::BytePath;
