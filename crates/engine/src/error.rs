@@ -32,6 +32,12 @@ pub enum EngineError {
     /// The name is taken, or the thing is in a state that does not allow the call.
     #[error("conflict: {0}")]
     Conflict(String),
+    /// The engine took longer than it may.
+    #[error("no answer in time: {0}")]
+    TimedOut(String),
+    /// The engine could not reach the image's registry.
+    #[error("cannot reach the registry: {0}")]
+    RegistryUnavailable(String),
     /// A host port is in use.
     #[error("port in use: {0}")]
     PortInUse(String),
@@ -63,7 +69,9 @@ impl EngineError {
     pub fn to_api(&self, what: &str) -> ApiError {
         use EngineError as E;
         let (code, hint) = match self {
-            E::Unavailable(_) => (ErrorCode::EngineUnavailable, Some("Start the engine; this goes on by itself.")),
+            E::Unavailable(_) => {
+                (ErrorCode::EngineUnavailable, Some("Start the engine; this goes on by itself."))
+            }
             E::NotPermitted(_) => (
                 ErrorCode::PermissionDenied,
                 Some("Give your user access to the engine's socket, then sign in again."),
@@ -74,6 +82,11 @@ impl EngineError {
                 ErrorCode::ImageNotFound,
                 Some("Check the image's name, and that you are signed in to its registry."),
             ),
+            E::TimedOut(_) => (ErrorCode::TimedOut, Some("Look whether the engine is busy, then try again.")),
+            E::RegistryUnavailable(_) => (
+                ErrorCode::ImageNotFound,
+                Some("Check this machine's network, or use an image that is already here."),
+            ),
             E::Conflict(_) => (ErrorCode::AlreadyExists, None),
             E::PortInUse(_) => {
                 (ErrorCode::PortInUse, Some("Choose another port, or stop the program that uses it."))
@@ -81,9 +94,10 @@ impl EngineError {
             E::SubnetInUse(_) => {
                 (ErrorCode::AlreadyExists, Some("Choose another network range in the settings."))
             }
-            E::NoSpace(_) => {
-                (ErrorCode::NoSpace, Some("Free space on the engine's disk, for instance by removing images."))
-            }
+            E::NoSpace(_) => (
+                ErrorCode::NoSpace,
+                Some("Free space on the engine's disk, for instance by removing images."),
+            ),
             E::ProgramNotFound(_) => (ErrorCode::NotFound, None),
             E::WrongArchitecture(_) => (
                 ErrorCode::WrongArchitecture,

@@ -6,13 +6,23 @@
 //! **Invariant:** no engine's own types appear here, and an ability that an engine lacks is declined by
 //! [`EngineError::Unsupported`] and by its capabilities, never imitated.
 
+mod answer;
 mod conformance;
+mod endpoint;
 mod error;
+mod health;
+mod lines;
+mod names;
 mod spec;
 mod stream;
 
-pub use conformance::{ConformanceReport, Fixture, conformance};
+pub use answer::{error_from_answer, error_from_connection};
+pub use conformance::{ConformanceReport, Fixture, conformance, conformance_of};
+pub use endpoint::{Endpoint, Facts};
 pub use error::{EngineError, Result};
+pub use health::{Diagnosis, diagnose};
+pub use lines::Lines;
+pub use names::{ImageReference, check_name};
 pub use spec::*;
 pub use stream::{ByteStream, ExecExit, Progress};
 
@@ -62,14 +72,23 @@ pub trait Engine: Send + Sync + 'static {
     /// Puts a tar archive's files below `path` of a container, which may never have been started.
     async fn upload_archive(&self, id: &ContainerId, path: &str, tar: Bytes) -> Result<()>;
     /// A tar archive of `path`.
-    async fn download_archive(&self, id: &ContainerId, path: &str) -> Result<BoxStream<'static, Result<Bytes>>>;
+    async fn download_archive(
+        &self,
+        id: &ContainerId,
+        path: &str,
+    ) -> Result<BoxStream<'static, Result<Bytes>>>;
 
     /// What happens to containers from now on. The stream ends, or yields an error last, when the connection breaks.
     async fn events(&self) -> Result<BoxStream<'static, Result<ContainerEvent>>>;
     /// One measurement. `cpu_total` is a counter: percentages are the caller's work.
     async fn stats(&self, id: &ContainerId) -> Result<ContainerStats>;
     /// The container's own output: the last `tail` lines, then live while `follow`.
-    async fn logs(&self, id: &ContainerId, tail: u32, follow: bool) -> Result<BoxStream<'static, Result<LogChunk>>>;
+    async fn logs(
+        &self,
+        id: &ContainerId,
+        tail: u32,
+        follow: bool,
+    ) -> Result<BoxStream<'static, Result<LogChunk>>>;
     /// Saves the container's file system as an image. Needs `capabilities().commit`.
     async fn commit(&self, id: &ContainerId, reference: &str) -> Result<ImageId>;
 
