@@ -7,8 +7,8 @@
 //! | [`Open`] | then, cockpit → agent | then, agent → cockpit |
 //! |---|---|---|
 //! | `Control` | [`Request`] messages | [`FromAgent`] messages, replies in any order |
-//! | `Terminal` | frames: byte 0 = [`TERMINAL_DATA`], rest input bytes | [`Attached`](crate::terminal::Attached) message (or [`AgentError`]), then frames of output |
-//! | `Search` | nothing; closing the stream cancels | [`SearchMessage`](crate::search::SearchMessage) messages |
+//! | `Terminal` | frames: byte 0 = [`TERMINAL_DATA`], rest input bytes | one `Result<Attached, AgentError>` message ([`Attached`](crate::terminal::Attached)), then frames of output |
+//! | `Search` | nothing; closing the stream cancels | `Result<SearchMessage, AgentError>` messages ([`SearchMessage`](crate::search::SearchMessage)), an error being the last |
 //! | `Exec` | [`ExecFrame`](crate::process::ExecFrame)s | the same |
 //! | `Connect` | raw bytes after the answer | one `Result<(), AgentError>` message, then raw bytes of the TCP connection |
 //! | `Upload` | raw bytes, then end of stream | one `Result<FileStat, AgentError>` message at the end |
@@ -32,6 +32,25 @@ pub const TERMINAL_DATA: u8 = 0;
 pub const TERMINAL_RESYNC: u8 = 1;
 /// First byte of the last terminal frame, when the terminal was closed.
 pub const TERMINAL_CLOSED: u8 = 2;
+
+/// The bytes of one message: a MessagePack map with named fields.
+///
+/// # Errors
+/// Never for the types of this module; other types may hold what MessagePack cannot carry.
+pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, AgentError> {
+    rmp_serde::to_vec_named(message)
+        .map_err(|error| AgentError::new(ErrorCode::Protocol, format!("a message could not be encoded: {error}")))
+}
+
+/// Reads one message. The bytes are hostile input: they are at most [`MAX_MESSAGE_LEN`] long by the frame that
+/// carried them, and nothing larger is ever allocated.
+///
+/// # Errors
+/// [`ErrorCode::Protocol`] where the bytes are no such message.
+pub fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, AgentError> {
+    rmp_serde::from_slice(bytes)
+        .map_err(|error| AgentError::new(ErrorCode::Protocol, format!("a message could not be read: {error}")))
+}
 
 /// First message on a stream.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -478,10 +478,14 @@ pub enum StreamEnd {
 /// Where an upload goes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, TS)]
 pub struct UploadFile {
-    /// The file to write.
+    /// The file to write, or the directory to unpack into.
     pub path: BytePath,
-    /// What must be there.
+    /// For a file: what must be there.
     pub condition: fs::WriteCondition,
+    /// The bytes are a tar archive. Entries that lead out of the directory are refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(optional, as = "Option<bool>")]
+    pub archive: bool,
 }
 
 /// What to download.
@@ -536,6 +540,7 @@ pub enum LinkState {
 /// Something happened; pushed to every connected client.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case", tag = "kind")]
+#[expect(clippy::large_enum_variant, reason = "an event is written out and dropped at once; a box would only cost")]
 pub enum Event {
     /// An engine changed.
     Engine {

@@ -31,7 +31,8 @@ pub enum FrameKind {
     StreamData = 4,
     /// Both ways: JSON number of bytes the sender may send more.
     StreamCredit = 5,
-    /// Both ways: no more data. From the cockpit JSON [`StreamEnd`](crate::api::StreamEnd).
+    /// Both ways: no more data. From the cockpit JSON [`StreamEnd`](crate::api::StreamEnd). From a client empty where
+    /// all was sent; a JSON `StreamEnd` other than `finished` breaks the stream off, so that an upload writes nothing.
     StreamEnd = 6,
     /// UI → cockpit: the request with this id is no longer wanted.
     Cancel = 7,

@@ -3,6 +3,10 @@
 //! A terminal's output is one byte stream with offsets counted from its start. A client attaches at an offset it
 //! has seen and gets the bytes since then while the agent still holds them, else a snapshot: escape sequences
 //! that repaint screen, scrollback and modes, and the offset at which live output goes on.
+//!
+//! The agent mirrors the screen and answers a program's questions itself (device attributes, cursor position, mode
+//! requests), also while nobody is attached; such answers in a client's input are dropped. Questions about colours
+//! are the client's to answer: it knows its theme.
 
 use crate::{BytePath, TerminalId};
 use serde::{Deserialize, Serialize};

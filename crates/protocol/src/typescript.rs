@@ -2,6 +2,8 @@
 
 use crate::api::{self, BodyUse, OPERATIONS};
 use crate::error::ApiError;
+use crate::workspace::{WorkspaceAction, WorkspaceState};
+use crate::{frame, search};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use ts_rs::{Config, TS, TypeVisitor};
@@ -27,9 +29,10 @@ impl Declarations {
 
 impl TypeVisitor for Declarations {
     fn visit<T: TS + 'static + ?Sized>(&mut self) {
-        let name = T::ident(&self.config);
-        // Only derived types know an output path; primitives and containers are spelt in place.
+        // Only derived types know an output path; primitives and containers are spelt in place and have no
+        // identifier to ask for.
         if T::output_path().is_some() {
+            let name = T::ident(&self.config);
             if self.by_name.contains_key(&name) {
                 T::visit_generics(self);
                 return;
@@ -59,6 +62,8 @@ pub fn generate() -> String {
     declarations.add::<api::Event>();
     declarations.add::<api::StreamEnd>();
     declarations.add::<ApiError>();
+    declarations.add::<search::SearchMessage>();
+    declarations.add::<WorkspaceAction>();
 
     let mut out = String::from(
         "// Generated from crates/protocol by `cargo xtask generate`. Change the Rust types, not this file.\n/* eslint-disable */\n\n",
@@ -79,6 +84,34 @@ pub fn generate() -> String {
             .collect();
         let _ = write!(out, "\n/** {doc} */\nexport const {name} = [{}] as const;\n", names.join(", "));
     }
+    out.push_str(&constants());
+    out
+}
+
+/// Rules and limits that both sides obey, so that the UI does not keep copies of its own.
+fn constants() -> String {
+    let mut out = String::from(
+        "\n/** What can be asked of a workspace in which state. */\n\
+         export const ALLOWED_STATES: Record<WorkspaceAction, readonly WorkspaceState[]> = {\n",
+    );
+    for action in WorkspaceAction::ALL {
+        let states: Vec<String> = WorkspaceState::ALL
+            .iter()
+            .filter(|state| state.allows(*action))
+            .filter_map(|state| serde_json::to_string(state).ok())
+            .collect();
+        let name = serde_json::to_string(action).unwrap_or_default();
+        let _ = writeln!(out, "  {name}: [{}],", states.join(", "));
+    }
+    out.push_str("};\n");
+    for (name, value, doc) in [
+        ("HEADER_LEN", frame::HEADER_LEN, "Bytes of a frame before its JSON text."),
+        ("MAX_FRAME_LEN", frame::MAX_FRAME_LEN, "The largest frame accepted, in bytes."),
+        ("INITIAL_STREAM_CREDIT", frame::INITIAL_STREAM_CREDIT as usize, "Credit a stream starts with, in bytes."),
+        ("MAX_FILE_CHUNK", crate::fs::MAX_FILE_CHUNK, "Most bytes of a file in one request or reply."),
+    ] {
+        let _ = write!(out, "\n/** {doc} */\nexport const {name} = {value};\n");
+    }
     out
 }
 
@@ -92,7 +125,7 @@ mod tests {
         for operation in OPERATIONS {
             assert!(text.contains(&format!("\"{}\": {{", operation.name)), "{} is missing", operation.name);
         }
-        for name in ["WorkspaceSpec", "FileStat", "EngineHealth", "LinkState", "StreamEnd"] {
+        for name in ["WorkspaceSpec", "FileStat", "EngineHealth", "LinkState", "StreamEnd", "SearchMessage"] {
             assert!(text.contains(&format!("export type {name} =")), "{name} is not declared:\n{text}");
         }
     }

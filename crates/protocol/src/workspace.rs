@@ -155,7 +155,36 @@ pub enum WorkspaceAction {
     Delete,
 }
 
+impl WorkspaceAction {
+    /// Every action.
+    pub const ALL: &[Self] = &[
+        Self::Open,
+        Self::Start,
+        Self::Stop,
+        Self::Restart,
+        Self::Pause,
+        Self::Unpause,
+        Self::Retry,
+        Self::Cancel,
+        Self::Delete,
+    ];
+}
+
 impl WorkspaceState {
+    /// Every state.
+    pub const ALL: &[Self] = &[
+        Self::Creating,
+        Self::Failed,
+        Self::Starting,
+        Self::Running,
+        Self::Paused,
+        Self::Stopping,
+        Self::Stopped,
+        Self::Lost,
+        Self::Unreachable,
+        Self::Deleting,
+    ];
+
     /// Whether `action` applies in this state. The one table that host and UI both obey.
     pub fn allows(self, action: WorkspaceAction) -> bool {
         use WorkspaceAction as A;

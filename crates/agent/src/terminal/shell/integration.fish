@@ -1,0 +1,1 @@
+function __aicockpit_prompt --on-event fish_prompt; printf '\e]133;A\a\e]7;file://%s\a' (string escape --style=url -- $PWD); end; function __aicockpit_preexec --on-event fish_preexec; printf '\e]133;C\a'; end; function __aicockpit_postexec --on-event fish_postexec; printf '\e]133;D;%s\a' $status; end
