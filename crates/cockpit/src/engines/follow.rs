@@ -1,0 +1,147 @@
+//! One engine's task.
+
+use super::{EngineNews, Slot};
+use crate::EventBus;
+use crate::workspaces::labels;
+use aicockpit_engine::{ContainerEvent, ContainerSummary, EngineError, EngineVersion, diagnose};
+use aicockpit_protocol::api::Event;
+use aicockpit_protocol::engine::{EngineHealth, EngineInfo};
+use futures::StreamExt as _;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// Wait between two looks at an engine that cannot be used: a failed connect to a Unix socket costs microseconds.
+const RETRY_EVERY: Duration = Duration::from_secs(2);
+/// Time an engine has to answer a probe.
+const PROBE_WITHIN: Duration = Duration::from_secs(10);
+/// How often a quiet, ready engine is asked whether it hangs: its event stream would stay open.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(30);
+/// Time after which containers are listed a second time: an engine takes a moment to begin its event stream, and
+/// what happens in that moment would be missed.
+const SECOND_LOOK_AFTER: Duration = Duration::from_secs(1);
+
+pub(super) struct Follower {
+    pub(super) slot: Arc<Slot>,
+    pub(super) events: EventBus,
+    pub(super) news: mpsc::UnboundedSender<EngineNews>,
+}
+
+impl Follower {
+    /// Runs until dropped.
+    pub(super) async fn run(self) {
+        loop {
+            let begun = Instant::now();
+            let error = match self.probe().await {
+                Ok(version) => match self.follow(version).await {
+                    // The stream was cut. Where the engine still answers, and this does not happen again and again,
+                    // nothing was lost: the next look finds what changed in between.
+                    Ok(()) if begun.elapsed() > RETRY_EVERY => match self.probe().await {
+                        Ok(_) => continue,
+                        Err(error) => error,
+                    },
+                    Ok(()) => EngineError::Unavailable("the engine ended its event stream".to_owned()),
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            self.unusable(&error);
+            self.slot.looked_at.send_replace(true);
+            tokio::select! {
+                () = tokio::time::sleep(RETRY_EVERY) => {}
+                () = self.slot.wake.notified() => {}
+            }
+        }
+    }
+
+    async fn probe(&self) -> Result<EngineVersion, EngineError> {
+        match tokio::time::timeout(PROBE_WITHIN, self.slot.engine.probe()).await {
+            Ok(answer) => answer,
+            Err(_) => Err(EngineError::Engine(format!("no answer within {} s", PROBE_WITHIN.as_secs()))),
+        }
+    }
+
+    /// Tells what happens until the engine goes away.
+    async fn follow(&self, version: EngineVersion) -> Result<(), EngineError> {
+        let mut stream = self.slot.engine.events().await?;
+        // The request goes out at the first poll, so that it is under way before containers are listed.
+        let mut early = Vec::new();
+        if let std::task::Poll::Ready(first) = futures::poll!(stream.next()) {
+            early.push(first.ok_or_else(|| EngineError::Unavailable("the event stream ended".to_owned()))??);
+        }
+        let containers = self.list().await?;
+        self.usable(version);
+        self.tell(EngineNews::Ready { engine: self.slot.endpoint.id.clone(), containers });
+        for event in early {
+            self.happened(event);
+        }
+        self.slot.looked_at.send_replace(true);
+        let second_look = tokio::time::sleep(SECOND_LOOK_AFTER);
+        tokio::pin!(second_look);
+        let mut looked_twice = false;
+        let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT_EVERY, HEARTBEAT_EVERY);
+        heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = stream.next() => match event {
+                    Some(event) => self.happened(event?),
+                    None => return Ok(()),
+                },
+                () = &mut second_look, if !looked_twice => {
+                    looked_twice = true;
+                    let containers = self.list().await?;
+                    self.tell(EngineNews::Ready { engine: self.slot.endpoint.id.clone(), containers });
+                }
+                _ = heartbeat.tick() => drop(self.probe().await?),
+            }
+        }
+    }
+
+    fn happened(&self, event: ContainerEvent) {
+        self.tell(EngineNews::Container { engine: self.slot.endpoint.id.clone(), event });
+    }
+
+    fn tell(&self, news: EngineNews) {
+        // Nobody listens any more when the cockpit shuts down.
+        let _ = self.news.send(news);
+    }
+
+    async fn list(&self) -> Result<Vec<ContainerSummary>, EngineError> {
+        self.slot.engine.list_containers(&[(labels::KIND, labels::KIND_WORKSPACE)]).await
+    }
+
+    fn usable(&self, version: EngineVersion) {
+        self.update(|info| {
+            info.health = EngineHealth::Ready;
+            info.problem = None;
+            info.remedy_command = None;
+            info.version = Some(version.version);
+            info.architecture = Some(version.architecture);
+            info.capabilities = version.capabilities;
+        });
+    }
+
+    fn unusable(&self, error: &EngineError) {
+        let was_ready = self.slot.info().health == EngineHealth::Ready;
+        let diagnosis = diagnose(self.slot.endpoint.kind, error, &self.slot.endpoint.facts());
+        self.update(|info| {
+            info.health = diagnosis.health;
+            info.problem = Some(diagnosis.problem);
+            info.remedy_command = diagnosis.remedy_command;
+        });
+        if was_ready {
+            self.tell(EngineNews::Lost { engine: self.slot.endpoint.id.clone() });
+        }
+    }
+
+    fn update(&self, change: impl FnOnce(&mut EngineInfo)) {
+        let mut info = self.slot.info.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = info.clone();
+        change(&mut info);
+        if *info != before {
+            tracing::info!(engine = %info.id, health = ?info.health, "engine changed");
+            self.events.send(Event::Engine { engine: info.clone() });
+        }
+    }
+}

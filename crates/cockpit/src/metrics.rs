@@ -1,0 +1,159 @@
+//! What running workspaces use, sampled while somebody looks.
+//!
+//! **Invariant:** without a subscriber nothing is sampled and nothing wakes up.
+
+use crate::EventBus;
+use crate::engines::Engines;
+use crate::now_ms;
+use aicockpit_engine::ContainerStats;
+use aicockpit_protocol::api::{Event, WorkspaceSample};
+use aicockpit_protocol::metrics::{HISTORY_LEN, SAMPLE_SECONDS, Sample};
+use aicockpit_protocol::{ContainerId, EngineId, WorkspaceId};
+use futures::StreamExt as _;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Measurements under way at once: an engine takes some milliseconds for each.
+const AT_ONCE: usize = 8;
+/// Time for one measurement.
+const MEASURE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Samples of all workspaces.
+#[derive(Default)]
+pub struct Metrics(Mutex<HashMap<WorkspaceId, Series>>);
+
+#[derive(Default)]
+struct Series {
+    samples: VecDeque<Sample>,
+    /// The counter and when it was read, for the next percentage.
+    last: Option<(Instant, u64)>,
+}
+
+/// A running workspace to measure.
+#[derive(Clone, Debug)]
+pub(crate) struct Running {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) engine: EngineId,
+    pub(crate) container: ContainerId,
+}
+
+impl Metrics {
+    /// The newest sample.
+    pub fn newest(&self, workspace: &WorkspaceId) -> Option<Sample> {
+        self.lock().get(workspace)?.samples.back().cloned()
+    }
+
+    /// All samples, oldest first.
+    pub fn history(&self, workspace: &WorkspaceId) -> Vec<Sample> {
+        self.lock().get(workspace).map(|series| series.samples.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    pub(crate) fn forget(&self, workspace: &WorkspaceId) {
+        self.lock().remove(workspace);
+    }
+
+    /// Samples what `running` names every two seconds while `events` has a subscriber. Runs until dropped.
+    pub(crate) async fn sample(
+        &self,
+        events: EventBus,
+        engines: &Engines,
+        running: impl Fn() -> Vec<Running>,
+    ) {
+        let mut tick = tokio::time::interval(Duration::from_secs(SAMPLE_SECONDS));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            events.wanted().await;
+            tick.tick().await;
+            let samples: Vec<WorkspaceSample> = futures::stream::iter(running())
+                .map(|one| self.measure(engines, one))
+                .buffer_unordered(AT_ONCE)
+                .filter_map(|sample| async { sample })
+                .collect()
+                .await;
+            if !samples.is_empty() {
+                events.send(Event::Samples { samples });
+            }
+        }
+    }
+
+    async fn measure(&self, engines: &Engines, running: Running) -> Option<WorkspaceSample> {
+        let engine = engines.ready(&running.engine).ok().filter(|engine| engine.capabilities().stats)?;
+        // A container that has just ended has none: the next event says so.
+        let stats =
+            tokio::time::timeout(MEASURE_WITHIN, engine.stats(&running.container)).await.ok()?.ok()?;
+        let sample = self.record(&running.workspace, Instant::now(), now_ms(), stats);
+        Some(WorkspaceSample { workspace: running.workspace, sample })
+    }
+
+    fn record(&self, workspace: &WorkspaceId, at: Instant, at_ms: i64, stats: ContainerStats) -> Sample {
+        let mut all = self.lock();
+        let series = all.entry(workspace.clone()).or_default();
+        let cpu_percent = match series.last {
+            // The counter begins anew with the container.
+            Some((before, total)) if stats.cpu_total_ns >= total && at > before => {
+                let used = Duration::from_nanos(stats.cpu_total_ns - total).as_secs_f64();
+                used / at.duration_since(before).as_secs_f64() * 100.0
+            }
+            _ => 0.0,
+        };
+        series.last = Some((at, stats.cpu_total_ns));
+        let sample = Sample {
+            at_ms,
+            cpu_percent,
+            memory_bytes: stats.memory_bytes,
+            memory_limit_bytes: stats.memory_limit_bytes,
+            network_received_bytes: stats.network_received_bytes,
+            network_sent_bytes: stats.network_sent_bytes,
+            disk_read_bytes: stats.disk_read_bytes,
+            disk_written_bytes: stats.disk_written_bytes,
+            pids: stats.pids,
+        };
+        if series.samples.len() == HISTORY_LEN {
+            series.samples.pop_front();
+        }
+        series.samples.push_back(sample.clone());
+        sample
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<WorkspaceId, Series>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stats(cpu_total_ns: u64) -> ContainerStats {
+        ContainerStats { cpu_total_ns, ..ContainerStats::default() }
+    }
+
+    #[test]
+    fn percentages_come_from_the_counter_and_begin_anew_with_the_container() {
+        let metrics = Metrics::default();
+        let id = WorkspaceId::new("aaaaaaaaaaaaaaaa");
+        let begin = Instant::now();
+        let percent = |seconds: u64, cpu_ms: u64| {
+            let at = begin + Duration::from_secs(seconds);
+            metrics.record(&id, at, 0, stats(cpu_ms * 1_000_000)).cpu_percent.round()
+        };
+        assert_eq!(percent(0, 5_000), 0.0, "the first has nothing to compare with");
+        assert_eq!(percent(2, 8_000), 150.0);
+        assert_eq!(percent(4, 100), 0.0, "the container was started anew");
+        assert_eq!(percent(6, 1_100), 50.0);
+    }
+
+    #[test]
+    fn ten_minutes_are_kept() {
+        let metrics = Metrics::default();
+        let id = WorkspaceId::new("aaaaaaaaaaaaaaaa");
+        for at_ms in 0..HISTORY_LEN as i64 + 5 {
+            metrics.record(&id, Instant::now(), at_ms, stats(0));
+        }
+        let history = metrics.history(&id);
+        assert_eq!((history.len(), history[0].at_ms), (HISTORY_LEN, 5));
+        metrics.forget(&id);
+        assert!(metrics.history(&id).is_empty());
+    }
+}

@@ -1,0 +1,269 @@
+//! Running a plan.
+
+use super::image::ReadyImage;
+use super::{agent_volume, clone, container, image, network};
+use crate::store::StoredWorkspace;
+use crate::workspaces::{Entry, Workspaces, labels};
+use aicockpit_engine::{ContainerState, Engine, EngineError};
+use aicockpit_protocol::agent::Call;
+use aicockpit_protocol::workspace::{Profile, StepKind, StepState, WorkspaceSpec, WorkspaceState};
+use aicockpit_protocol::{ApiError, ContainerId, ErrorCode, WorkspaceId};
+use futures::StreamExt as _;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Time the agent of a container that has just started has to answer.
+const CONNECT_WITHIN: Duration = Duration::from_secs(30);
+/// Lines of a container's output that are shown when it ended at once.
+const LAST_WORDS: u32 = 20;
+/// Bytes of them at most.
+const LAST_WORDS_LEN: usize = 16 * 1024;
+
+/// One run of one plan. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Job {
+    pub(super) workspaces: Arc<Workspaces>,
+    pub(super) entry: Arc<Entry>,
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) stop: CancellationToken,
+}
+
+/// The error of a plan that was cancelled.
+pub(crate) fn cancelled() -> ApiError {
+    ApiError::new(ErrorCode::Cancelled, "The creation was cancelled.")
+}
+
+/// Runs the plan of a workspace in state `Creating` to its end. Holds the workspace's gate meanwhile.
+pub(crate) async fn run(workspaces: Arc<Workspaces>, entry: Arc<Entry>) {
+    let _gate = entry.gate.lock().await;
+    if entry.record().state != WorkspaceState::Creating || workspaces.is_stopping() {
+        return;
+    }
+    let stop = CancellationToken::new();
+    *entry.plan_stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop.clone());
+    let begun = Instant::now();
+    let outcome = match workspaces.engines.ready(&entry.engine) {
+        Ok(engine) => {
+            let job = Job {
+                workspaces: Arc::clone(&workspaces),
+                entry: Arc::clone(&entry),
+                engine,
+                stop: stop.clone(),
+            };
+            Box::pin(job.run()).await
+        }
+        Err(error) => Err(error),
+    };
+    *entry.plan_stop.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    // Cancelled: whoever did that cleans up. Shutting down: the plan goes on when the cockpit starts again.
+    if stop.is_cancelled() || workspaces.is_stopping() {
+        return;
+    }
+    match outcome {
+        Ok(()) => {
+            succeed(&workspaces, &entry).await;
+            let seconds = begun.elapsed().as_secs_f64();
+            workspaces.note(&entry, format!("Created in {seconds:.1} s."), false).await;
+        }
+        Err(error) => {
+            tracing::warn!(workspace = %entry.id, %error, "creation failed");
+            workspaces.note(&entry, format!("Creation failed: {}", error.message), true).await;
+            fail(&workspaces, &entry, error).await;
+        }
+    }
+}
+
+/// Goes on with plans that were cut off, on an engine that is ready.
+pub(crate) fn resume(workspaces: &Workspaces, entry: &Arc<Entry>) {
+    if entry.record().state == WorkspaceState::Creating && entry.gate.try_lock().is_ok() {
+        let entry = Arc::clone(entry);
+        workspaces.spawn(|workspaces| Box::pin(run(workspaces, entry)));
+    }
+}
+
+async fn succeed(workspaces: &Workspaces, entry: &Entry) {
+    workspaces
+        .update(entry, |record| {
+            if record.state == WorkspaceState::Creating {
+                record.state = WorkspaceState::Running;
+                record.message = None;
+                record.plan = None;
+            }
+        })
+        .await;
+}
+
+async fn fail(workspaces: &Workspaces, entry: &Entry, error: ApiError) {
+    workspaces
+        .update(entry, |record: &mut StoredWorkspace| {
+            if record.state == WorkspaceState::Creating {
+                record.state = WorkspaceState::Failed;
+                record.message = Some(error.message.clone());
+                if let Some(plan) = &mut record.plan {
+                    plan.error = Some(error);
+                }
+            }
+        })
+        .await;
+}
+
+impl Job {
+    pub(super) fn id(&self) -> &WorkspaceId {
+        &self.entry.id
+    }
+
+    pub(super) fn spec(&self) -> WorkspaceSpec {
+        self.entry.record().spec.clone()
+    }
+
+    /// Runs something long that cancelling cuts off.
+    pub(super) async fn until_cancelled<T, E>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+        to_api: impl FnOnce(E) -> ApiError,
+    ) -> Result<T, ApiError> {
+        match self.stop.run_until_cancelled(work).await {
+            Some(result) => result.map_err(to_api),
+            None => Err(cancelled()),
+        }
+    }
+
+    /// The steps. Those that do not need each other run side by side; when one fails the others come to rest first,
+    /// so that nothing is under way any more when the plan has failed.
+    async fn run(&self) -> Result<(), ApiError> {
+        let spec = self.spec();
+        let (image, network, volume) = tokio::join!(
+            self.image_and_agent(),
+            self.when_needed(StepKind::Network, network::ensure(self)),
+            self.when_needed(StepKind::Volume, self.ensure_volumes(&spec)),
+        );
+        let image = image?;
+        network?;
+        volume?;
+        self.clone_once().await?;
+        let container =
+            self.step(StepKind::Container, async |_| container::ensure(self, &image).await).await?;
+        self.entry.record().container = Some(container.clone());
+        self.step(StepKind::Start, async |_| self.start(&container, &image.reference).await).await?;
+        self.step(StepKind::Connect, async |_| self.connect(&container).await).await
+    }
+
+    /// The agent's helper container can be made from any image, once there is one.
+    async fn image_and_agent(&self) -> Result<ReadyImage, ApiError> {
+        let image = self.step(StepKind::Image, async |progress| image::ensure(self, progress).await).await?;
+        let owner = self.workspaces.store.owner();
+        self.step(StepKind::Agent, async |_| {
+            agent_volume::ensure(&self.workspaces.plans, &*self.engine, self.id(), owner, &image.reference)
+                .await
+                .map_err(|error| error.to_api("bring the agent to the engine"))
+        })
+        .await?;
+        Ok(image)
+    }
+
+    async fn when_needed(
+        &self,
+        kind: StepKind,
+        work: impl Future<Output = Result<(), ApiError>>,
+    ) -> Result<(), ApiError> {
+        // A Locked workspace has a network for its clone alone, which is gone once that is done.
+        let locked = self.entry.record().spec.profile == Profile::Locked;
+        let cloned = self.step_state(StepKind::Clone) == Some(StepState::Done);
+        let is_over = kind == StepKind::Network && locked && cloned;
+        if is_over || self.step_state(kind) == Some(StepState::Skipped) {
+            return Ok(());
+        }
+        self.step(kind, async |_| work.await).await
+    }
+
+    async fn ensure_volumes(&self, spec: &WorkspaceSpec) -> Result<(), ApiError> {
+        let labels = labels::of_helper(self.id(), self.workspaces.store.owner());
+        let mut names = vec![labels::object_name(self.id())];
+        if spec.profile == Profile::Locked {
+            names.push(labels::home_volume_name(self.id()));
+        }
+        for name in names {
+            self.engine
+                .create_volume(&name, &labels)
+                .await
+                .map_err(|error| error.to_api("create the volume"))?;
+        }
+        Ok(())
+    }
+
+    /// A clone that was done stays: the files in it may have been changed since.
+    async fn clone_once(&self) -> Result<(), ApiError> {
+        match self.step_state(StepKind::Clone) {
+            Some(StepState::Skipped | StepState::Done) => Ok(()),
+            _ => self.step(StepKind::Clone, async |progress| clone::run(self, progress).await).await,
+        }
+    }
+
+    async fn start(&self, container: &ContainerId, image: &str) -> Result<(), ApiError> {
+        let started = match self.engine.start_container(container).await {
+            // The agent's volume was removed or emptied behind our back: fill it again.
+            Err(EngineError::ProgramNotFound(_)) => {
+                agent_volume::refill(
+                    &self.workspaces.plans,
+                    &*self.engine,
+                    self.id(),
+                    self.workspaces.store.owner(),
+                    image,
+                )
+                .await
+                .map_err(|error| error.to_api("bring the agent to the engine"))?;
+                self.engine.start_container(container).await
+            }
+            started => started,
+        };
+        started.map_err(|error| error.to_api("start the container"))
+    }
+
+    async fn connect(&self, container: &ContainerId) -> Result<(), ApiError> {
+        let target = self.workspaces.target_of(&self.entry, Arc::clone(&self.engine))?;
+        let deadline = Instant::now() + CONNECT_WITHIN;
+        loop {
+            let asked = self.workspaces.agents.call(self.id(), &target, Call::Inside);
+            let error = match self.until_cancelled(asked, |error| error).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.code == ErrorCode::Cancelled => return Err(error),
+                Err(error) => error,
+            };
+            if let Some(ended) = self.how_it_ended(container).await {
+                return Err(ended);
+            }
+            if Instant::now() >= deadline {
+                return Err(error);
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// The error that says how the container ended, where it did.
+    async fn how_it_ended(&self, container: &ContainerId) -> Option<ApiError> {
+        let details = self.engine.inspect_container(container).await.ok()?;
+        if matches!(details.state, ContainerState::Running | ContainerState::Paused) {
+            return None;
+        }
+        let how = match details.exit_status {
+            _ if details.out_of_memory => "was killed for using more memory than its limit".to_owned(),
+            Some(status) => format!("ended at once with status {status}"),
+            None => "ended at once".to_owned(),
+        };
+        let mut words = String::new();
+        if let Ok(mut logs) = self.engine.logs(container, LAST_WORDS, false).await {
+            while let Some(Ok(chunk)) = logs.next().await {
+                words.push_str(&String::from_utf8_lossy(&chunk.bytes));
+                if words.len() > LAST_WORDS_LEN {
+                    break;
+                }
+            }
+        }
+        Some(
+            ApiError::new(ErrorCode::AgentUnavailable, format!("The container {how}."))
+                .hint("The log shows what it said; check the image and the limits.")
+                .detail(words),
+        )
+    }
+}
