@@ -1,0 +1,47 @@
+import { Trash2, Unplug } from "lucide-react";
+import { useState } from "react";
+import { Button, EmptyState } from "@/components";
+import { DeleteDialog } from "@/dashboard/DeleteDialog";
+import { EngineProblem } from "@/dashboard/EngineProblem";
+import { type Workspace } from "@/protocol/generated";
+import { useEngines } from "@/state/workspaces";
+
+/** A workspace that cannot be opened as it is: why, and what can be done. */
+export function WorkspaceTrouble({ workspace }: { workspace: Workspace }) {
+  const [deleting, setDeleting] = useState(false);
+  const engine = useEngines().data?.find((entry) => entry.id === workspace.engine);
+  if (workspace.state === "deleting") {
+    return <EmptyState heading="h1" title={`${workspace.name} is being deleted`} />;
+  }
+  if (workspace.state === "unreachable" && engine && engine.health !== "ready") {
+    return (
+      <div className="mx-auto flex max-w-140 flex-col gap-3 p-6">
+        <h1 className="text-lg font-semibold">{workspace.name} cannot be reached</h1>
+        <p className="text-muted">It opens by itself once its engine answers again.</p>
+        <EngineProblem engine={engine} />
+      </div>
+    );
+  }
+  return (
+    <>
+      <EmptyState
+        heading="h1"
+        icon={<Unplug size={24} />}
+        title={
+          workspace.state === "lost"
+            ? `The container of ${workspace.name} was removed`
+            : `${workspace.name} cannot be opened`
+        }
+        action={
+          <Button kind="danger" icon={<Trash2 size={14} />} onClick={() => setDeleting(true)}>
+            Delete workspace
+          </Button>
+        }
+      >
+        {workspace.message ??
+          "Something other than AiCockpit removed it. What is left of the workspace can be deleted."}
+      </EmptyState>
+      <DeleteDialog workspaces={deleting ? [workspace] : []} onClose={() => setDeleting(false)} />
+    </>
+  );
+}

@@ -1,0 +1,15 @@
+export { Client, type CallOptions, type OperationName, type Params, type Reply } from "./client";
+export { CallError, fromApiError, toCallError } from "./errors";
+export { Stream, type DataListener, type StreamClosed } from "./stream";
+export { type ConnectionState } from "./transport";
+export {
+  callKey,
+  callQuery,
+  ClientContext,
+  useAction,
+  useCall,
+  useCapability,
+  useClient,
+  useConnection,
+  useHostEvent,
+} from "./react";

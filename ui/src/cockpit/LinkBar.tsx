@@ -1,0 +1,144 @@
+import { CircleAlert, LoaderCircle, Play, Unplug } from "lucide-react";
+import { type ReactNode } from "react";
+import { fromApiError, useAction, useConnection } from "@/client";
+import { Button, StateLabel, toastError } from "@/components";
+import { cx } from "@/lib/cx";
+import { useDelayed } from "@/lib/time";
+import { type Workspace } from "@/protocol/generated";
+import { useLink } from "@/state/links";
+import { isTransient, STATE_TONES, STATE_WORDS } from "@/state/workspaces";
+
+/** One line above the editor while something is between this page and the workspace. Everything beneath stays usable. */
+export function LinkBar({ workspace, onReopen }: { workspace: Workspace; onReopen: () => void }) {
+  const connection = useConnection();
+  const link = useLink(workspace.id);
+  const start = useAction("workspace.start");
+  const unpause = useAction("workspace.unpause");
+  const broken = link.kind === "reconnecting" || connection.kind === "reconnecting";
+  const lasting = useDelayed(broken, 400);
+  const target = { workspace: workspace.id };
+
+  if (connection.kind === "reconnecting") {
+    if (!lasting) return null;
+    return (
+      <Bar tone="warning" icon={<Unplug size={16} aria-hidden />}>
+        The host does not answer. What you type is kept in this page and saved once it is back.
+      </Bar>
+    );
+  }
+  switch (workspace.state) {
+    case "stopped":
+    case "paused":
+      return (
+        <Bar
+          tone="info"
+          icon={<StateLabel tone={STATE_TONES[workspace.state]}>{STATE_WORDS[workspace.state]}</StateLabel>}
+          action={
+            <Button
+              size="small"
+              kind="primary"
+              icon={<Play size={12} aria-hidden />}
+              busy={start.isPending || unpause.isPending}
+              onClick={() =>
+                (workspace.state === "paused" ? unpause : start).mutate(target, { onError: toastError })
+              }
+            >
+              {workspace.state === "paused" ? "Resume" : "Start"}
+            </Button>
+          }
+        >
+          {workspace.state === "paused"
+            ? "The workspace is paused. Your unsaved text is kept."
+            : `The workspace was stopped${workspace.message === undefined ? "" : `: ${workspace.message}`}. Its files and your unsaved text are kept; its terminals have ended.`}
+        </Bar>
+      );
+    case "starting":
+    case "stopping":
+    case "deleting":
+    case "creating":
+      return (
+        <Bar
+          tone="info"
+          icon={
+            <StateLabel tone={STATE_TONES[workspace.state]} moving={isTransient(workspace.state)}>
+              {STATE_WORDS[workspace.state]}
+            </StateLabel>
+          }
+        >
+          Your unsaved text is kept.
+        </Bar>
+      );
+    case "lost":
+    case "failed":
+    case "unreachable":
+      return (
+        <Bar tone="failed" icon={<CircleAlert size={16} aria-hidden />}>
+          {STATE_WORDS[workspace.state]}.{" "}
+          {workspace.message ?? "It goes on by itself once its engine answers."} Your unsaved text is kept.
+        </Bar>
+      );
+    case "running":
+      break;
+  }
+  if (link.kind === "reconnecting" && lasting) {
+    return (
+      <Bar tone="warning" icon={<LoaderCircle size={16} className="animate-turn" aria-hidden />}>
+        Connecting to the workspace again{link.attempt > 1 ? ` (try ${link.attempt})` : ""}. What you type is
+        kept; terminals go on where they were.
+      </Bar>
+    );
+  }
+  if (link.kind === "failed") {
+    const { message, hint } = fromApiError(link.error);
+    return (
+      <Bar
+        tone="failed"
+        icon={<CircleAlert size={16} aria-hidden />}
+        action={
+          <Button size="small" onClick={onReopen}>
+            Try again
+          </Button>
+        }
+      >
+        The workspace cannot be reached: {message} {hint}
+      </Bar>
+    );
+  }
+  return null;
+}
+
+function Bar({
+  tone,
+  icon,
+  action,
+  children,
+}: {
+  tone: "info" | "warning" | "failed";
+  icon: ReactNode;
+  action?: ReactNode;
+  children: ReactNode;
+}) {
+  return (
+    <div
+      role="status"
+      className={cx(
+        "flex min-h-8 shrink-0 items-center gap-2 border-b border-line px-3 py-1 text-base text-fg",
+        tone === "info" && "bg-surface",
+        tone === "warning" && "bg-starting-soft",
+        tone === "failed" && "bg-failed-soft",
+      )}
+    >
+      <span
+        className={cx(
+          "flex shrink-0 items-center",
+          tone === "warning" && "text-starting",
+          tone === "failed" && "text-failed",
+        )}
+      >
+        {icon}
+      </span>
+      <span className="min-w-0 flex-1 select-text">{children}</span>
+      {action}
+    </div>
+  );
+}

@@ -1,0 +1,43 @@
+const NAMES: Readonly<Record<string, string>> = {
+  c: "C",
+  cpp: "C++",
+  csharp: "C#",
+  css: "CSS",
+  fsharp: "F#",
+  graphql: "GraphQL",
+  hcl: "HCL",
+  html: "HTML",
+  ini: "Ini",
+  javascript: "JavaScript",
+  json: "JSON",
+  latex: "LaTeX",
+  less: "Less",
+  mdx: "MDX",
+  "objective-c": "Objective-C",
+  ocaml: "OCaml",
+  php: "PHP",
+  plaintext: "Plain text",
+  powershell: "PowerShell",
+  proto: "Protocol Buffers",
+  scss: "SCSS",
+  shell: "Shell",
+  sol: "Solidity",
+  sql: "SQL",
+  toml: "TOML",
+  typescript: "TypeScript",
+  vb: "Visual Basic",
+  viml: "Vim script",
+  wgsl: "WGSL",
+  xml: "XML",
+  yaml: "YAML",
+  nginx: "nginx",
+  systemd: "systemd unit",
+  fish: "fish",
+  r: "R",
+  bat: "Batch",
+};
+
+/** A language's name as people write it. */
+export function languageName(id: string): string {
+  return NAMES[id] ?? id.charAt(0).toUpperCase() + id.slice(1);
+}

@@ -1,0 +1,35 @@
+import { Tooltip as Radix } from "radix-ui";
+import { type ReactElement, type ReactNode } from "react";
+import { Kbd } from "./Kbd";
+
+export interface TooltipProps {
+  content: ReactNode;
+  keys?: string | undefined;
+  side?: "top" | "right" | "bottom" | "left";
+  children: ReactElement;
+}
+
+export function Tooltip({ content, keys, side = "bottom", children }: TooltipProps) {
+  return (
+    <Radix.Root>
+      <Radix.Trigger asChild>{children}</Radix.Trigger>
+      <Radix.Portal>
+        <Radix.Content
+          side={side}
+          sideOffset={4}
+          collisionPadding={8}
+          className="z-50 flex max-w-80 animate-appear items-center gap-2 rounded-md border border-line bg-raised px-2 py-1 text-sm text-fg shadow-pop"
+        >
+          {content}
+          {keys !== undefined && <Kbd keys={keys} />}
+        </Radix.Content>
+      </Radix.Portal>
+    </Radix.Root>
+  );
+}
+
+export const TooltipProvider = ({ children }: { children: ReactNode }) => (
+  <Radix.Provider delayDuration={500} skipDelayDuration={200}>
+    {children}
+  </Radix.Provider>
+);

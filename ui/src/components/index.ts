@@ -1,0 +1,17 @@
+export { Badge, StateDot, StateLabel, type Tone } from "./Badge";
+export { Button, IconButton, type ButtonKind, type ButtonProps, type IconButtonProps } from "./Button";
+export { Checkbox, Switch } from "./Check";
+export { Dialog, type DialogProps } from "./Dialog";
+export { Field, Input, type InputProps } from "./Input";
+export { Kbd } from "./Kbd";
+export { ContextMenu, Menu, type MenuEntry, type MenuItem } from "./Menu";
+export { Picker, type PickerProps } from "./Picker";
+export { Popover } from "./Popover";
+export { ProgressSteps, type ProgressStep } from "./ProgressSteps";
+export { Select, type SelectOption } from "./Select";
+export { Sparkline } from "./Sparkline";
+export { CommandLine, CopyButton, Details, EmptyState, ErrorState, Loading, Skeleton } from "./States";
+export { Tabs, type TabItem } from "./Tabs";
+export { toast, toastError, Toasts } from "./Toast";
+export { Tooltip, TooltipProvider } from "./Tooltip";
+export { VirtualList } from "./VirtualList";

@@ -1,0 +1,1826 @@
+// Generated from crates/protocol by `cargo xtask generate`. Change the Rust types, not this file.
+/* eslint-disable */
+
+/**
+ * An error as it travels to the UI or the command line.
+ */
+export type ApiError = { 
+/**
+ * The kind, for programs.
+ */
+code: ErrorCode, 
+/**
+ * What happened and to what: one sentence for people, without a trailing hint.
+ */
+message: string, 
+/**
+ * What to do now, one sentence, where something can be done.
+ */
+hint?: string, 
+/**
+ * The raw cause (an engine's message, a command's last lines), shown folded.
+ */
+detail?: string, };
+
+/**
+ * Attaches to a terminal's output and input.
+ */
+export type AttachTerminal = { 
+/**
+ * Which.
+ */
+terminal: TerminalId, 
+/**
+ * Offset of the first byte not yet seen; absent to start with a snapshot.
+ */
+from?: number, };
+
+/**
+ * First message of an attachment.
+ */
+export type Attached = { 
+/**
+ * Offset of the live output that follows the snapshot, or of the first byte sent where there is none.
+ */
+offset: number, 
+/**
+ * Bytes of snapshot sent before live output; 0 when the output goes on at the offset asked for.
+ */
+snapshot_len: number, 
+/**
+ * Columns at this moment.
+ */
+columns: number, 
+/**
+ * Rows at this moment.
+ */
+rows: number, };
+
+/**
+ * Ends a terminal: SIGHUP to its session, SIGKILL after 2 s, and forgets its screen.
+ */
+export type CloseTerminal = { 
+/**
+ * Which.
+ */
+terminal: TerminalId, };
+
+/**
+ * The engine's own id of a container.
+ */
+export type ContainerId = string;
+
+/**
+ * Copies a file or a directory tree.
+ */
+export type Copy = { 
+/**
+ * What to copy.
+ */
+from: string, 
+/**
+ * The copy's full path.
+ */
+to: string, };
+
+/**
+ * Starts a terminal.
+ */
+export type CreateTerminal = { 
+/**
+ * Program and arguments; empty for the user's shell.
+ */
+command: Array<string>, 
+/**
+ * Working directory; absent for the workspace folder.
+ */
+directory?: string, 
+/**
+ * Columns.
+ */
+columns: number, 
+/**
+ * Rows.
+ */
+rows: number, };
+
+/**
+ * Creates a workspace.
+ */
+export type CreateWorkspace = { 
+/**
+ * Its name; absent to derive one from the source. 1 to 64 characters.
+ */
+name?: string, 
+/**
+ * Its engine; absent for the default.
+ */
+engine?: EngineId, 
+/**
+ * What it is made from.
+ */
+spec: WorkspaceSpec, };
+
+/**
+ * What deleting a workspace would lose.
+ */
+export type DeletePreview = { 
+/**
+ * The volume with the files goes; absent where the files are in a folder of the host, which stays.
+ */
+volume: boolean, 
+/**
+ * The host folder that stays untouched.
+ */
+kept_folder?: string, 
+/**
+ * Changed or untracked files that Git has nowhere else; absent where this could not be found out.
+ */
+uncommitted_files?: number, 
+/**
+ * Commits that no remote has; absent where this could not be found out.
+ */
+unpushed_commits?: number, 
+/**
+ * Terminals with a running command.
+ */
+busy_terminals: number, };
+
+/**
+ * One entry of a listing.
+ */
+export type DirEntry = { 
+/**
+ * Name without directory.
+ */
+name: string, 
+/**
+ * What it is, links not followed.
+ */
+kind: FileKind, 
+/**
+ * What a link leads to.
+ */
+target_kind?: FileKind, };
+
+/**
+ * What to download.
+ */
+export type DownloadFile = { 
+/**
+ * File or directory.
+ */
+path: string, };
+
+/**
+ * Unsaved text of one file.
+ */
+export type Draft = { 
+/**
+ * The file, or `untitled:N` for one that has no path yet.
+ */
+path: string, 
+/**
+ * The file's version that the text began from; absent for a new file.
+ */
+base_version?: string, };
+
+/**
+ * Names an unsaved text.
+ */
+export type DraftRef = { 
+/**
+ * The file.
+ */
+path: string, };
+
+/**
+ * No parameters, or nothing to answer.
+ */
+export type Empty = Record<string, never>;
+
+/**
+ * What an engine can do on this machine. What is absent is shown to people, not hidden.
+ */
+export type EngineCapabilities = { 
+/**
+ * Containers can be frozen.
+ */
+pause: boolean, 
+/**
+ * A container can be saved as an image.
+ */
+commit: boolean, 
+/**
+ * Memory limits are enforced.
+ */
+memory_limit: boolean, 
+/**
+ * CPU limits are enforced.
+ */
+cpu_limit: boolean, 
+/**
+ * Limits on the number of processes are enforced.
+ */
+pids_limit: boolean, 
+/**
+ * Statistics are available.
+ */
+stats: boolean, 
+/**
+ * Devices of a GPU can be passed on.
+ */
+gpu: boolean, 
+/**
+ * The engine runs without root; container root is this user.
+ */
+rootless: boolean, 
+/**
+ * Container users can be mapped so that files of a host folder keep their owner (Podman's keep-id).
+ */
+keep_id: boolean, 
+/**
+ * Networks can be made with a chosen subnet.
+ */
+custom_subnet: boolean, };
+
+/**
+ * Whether an engine can be used.
+ */
+export type EngineHealth = "checking" | "ready" | "stopped" | "missing" | "not_permitted" | "too_old" | "failing";
+
+/**
+ * An engine connection of this cockpit, for instance `docker` or `podman-rootless`. Stable across restarts.
+ */
+export type EngineId = string;
+
+/**
+ * An engine's state.
+ */
+export type EngineInfo = { 
+/**
+ * Its id.
+ */
+id: EngineId, 
+/**
+ * What it is.
+ */
+kind: EngineKind, 
+/**
+ * Name for people, for instance `Docker` or `Podman (rootless)`.
+ */
+name: string, 
+/**
+ * Socket or address it is reached by.
+ */
+endpoint: string, 
+/**
+ * Whether it can be used.
+ */
+health: EngineHealth, 
+/**
+ * A sentence when it cannot: what is wrong and what to do.
+ */
+problem?: string, 
+/**
+ * A command that mends it, where there is one.
+ */
+remedy_command?: string, 
+/**
+ * Its version, once known.
+ */
+version?: string, 
+/**
+ * Processor architecture in OCI's terms, for instance `amd64`.
+ */
+architecture?: string, 
+/**
+ * What it can do; all false until it was ready once.
+ */
+capabilities: EngineCapabilities, };
+
+/**
+ * The kind of an engine.
+ */
+export type EngineKind = "docker" | "podman";
+
+/**
+ * Names an engine.
+ */
+export type EngineRef = { 
+/**
+ * Which.
+ */
+engine: EngineId, };
+
+/**
+ * What kind of thing went wrong. Stable: new kinds are appended, an unknown one reads as [`ErrorCode::Internal`].
+ */
+export type ErrorCode = "invalid_argument" | "not_found" | "already_exists" | "conflict" | "permission_denied" | "invalid_state" | "not_a_directory" | "is_a_directory" | "not_empty" | "no_space" | "too_large" | "engine_unavailable" | "unsupported" | "image_not_found" | "wrong_architecture" | "port_in_use" | "git_failed" | "git_credentials" | "agent_unavailable" | "cancelled" | "timed_out" | "unauthenticated" | "protocol" | "internal";
+
+/**
+ * Something happened; pushed to every connected client.
+ */
+export type Event = { "kind": "engine", 
+/**
+ * As it is now.
+ */
+engine: EngineInfo, } | { "kind": "engine_gone", 
+/**
+ * Which.
+ */
+engine: EngineId, } | { "kind": "workspace", 
+/**
+ * As it is now.
+ */
+workspace: Workspace, } | { "kind": "workspace_gone", 
+/**
+ * Which.
+ */
+workspace: WorkspaceId, } | { "kind": "plan", 
+/**
+ * Whose.
+ */
+workspace: WorkspaceId, 
+/**
+ * As it is now.
+ */
+plan: Plan, } | { "kind": "plan_log", 
+/**
+ * Whose.
+ */
+workspace: WorkspaceId, 
+/**
+ * What.
+ */
+log: PlanLogLines, } | { "kind": "samples", 
+/**
+ * By workspace.
+ */
+samples: Array<WorkspaceSample>, } | { "kind": "link", 
+/**
+ * Whose.
+ */
+workspace: WorkspaceId, 
+/**
+ * As it is now.
+ */
+link: LinkState, } | { "kind": "files", 
+/**
+ * Whose.
+ */
+workspace: WorkspaceId, 
+/**
+ * What.
+ */
+changes: FilesChanged, } | { "kind": "terminals", 
+/**
+ * Whose.
+ */
+workspace: WorkspaceId, 
+/**
+ * All of them.
+ */
+terminals: Array<TerminalInfo>, } | { "kind": "ports", 
+/**
+ * Whose.
+ */
+workspace: WorkspaceId, 
+/**
+ * All of them.
+ */
+ports: Array<PortEntry>, } | { "kind": "settings", 
+/**
+ * As they are now.
+ */
+settings: Settings, } | { "kind": "resync" };
+
+/**
+ * Runs a program without a terminal. Its stdin, stdout and stderr travel over the stream as [`ExecFrame`]s.
+ */
+export type Exec = { 
+/**
+ * Program and arguments, at least one.
+ */
+command: Array<string>, 
+/**
+ * Working directory; absent for the workspace folder.
+ */
+directory?: string, 
+/**
+ * Variables added to the environment.
+ */
+env: { [key in string]: string }, };
+
+/**
+ * What a directory entry is, links not followed.
+ */
+export type FileKind = "file" | "directory" | "symlink" | "other";
+
+/**
+ * The matches of one file.
+ */
+export type FileMatches = { 
+/**
+ * The file.
+ */
+path: string, 
+/**
+ * Its matching lines, in order.
+ */
+lines: Array<LineMatch>, };
+
+/**
+ * A file's state at one moment.
+ */
+export type FileStat = { 
+/**
+ * What it is, links not followed.
+ */
+kind: FileKind, 
+/**
+ * What a link leads to; absent for a broken link or where `kind` is no link.
+ */
+target_kind?: FileKind, 
+/**
+ * Where a link points, as written in it.
+ */
+link_target?: string, 
+/**
+ * Size in bytes (of the target, for a link).
+ */
+size: number, 
+/**
+ * Last change of the content, milliseconds since 1970.
+ */
+modified_ms: number, 
+/**
+ * Permission bits.
+ */
+mode: number, 
+/**
+ * Whether the workspace's user may write it.
+ */
+writable: boolean, 
+/**
+ * Opaque token that changes when the content may have changed (device, inode, size, mtime in ns).
+ */
+version: string, };
+
+/**
+ * Directories whose entries or files changed. Changes within some 50 ms come together.
+ */
+export type FilesChanged = { 
+/**
+ * Directories to list again; their open files may have changed too.
+ */
+directories: Array<string>, 
+/**
+ * Events were lost: everything watched should be read again.
+ */
+rescan: boolean, };
+
+/**
+ * Fuzzy search for file names (quick open). The first call walks the tree, later ones use what it found.
+ */
+export type FindFiles = { 
+/**
+ * Directory to look in.
+ */
+root: string, 
+/**
+ * What was typed.
+ */
+query: string, 
+/**
+ * Results wanted, at most 500.
+ */
+limit: number, };
+
+/**
+ * A container that is no workspace of ours.
+ */
+export type ForeignContainer = { 
+/**
+ * The engine's id.
+ */
+id: ContainerId, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its image.
+ */
+image: string, 
+/**
+ * It runs.
+ */
+running: boolean, };
+
+/**
+ * An open forward: a loopback address of this machine that leads to a target.
+ */
+export type Forward = { 
+/**
+ * Where it leads.
+ */
+target: ForwardTarget, 
+/**
+ * Port on this machine's loopback.
+ */
+local_port: number, 
+/**
+ * Address for a browser, on the workspace's own host name.
+ */
+url: string, };
+
+/**
+ * The target of a forward, as seen from inside the workspace.
+ */
+export type ForwardTarget = { 
+/**
+ * Host name or address; `localhost` for the workspace itself.
+ */
+host: string, 
+/**
+ * TCP port, from 1.
+ */
+port: number, };
+
+/**
+ * A file found.
+ */
+export type FoundFile = { 
+/**
+ * Path relative to the root.
+ */
+path: string, 
+/**
+ * Positions of matched characters in the path's text form, for highlighting.
+ */
+positions: Array<number>, };
+
+/**
+ * Files found, best first.
+ */
+export type FoundFiles = { 
+/**
+ * The files.
+ */
+files: Array<FoundFile>, 
+/**
+ * Paths known so far.
+ */
+indexed: number, 
+/**
+ * The tree is still being walked: ask again for more.
+ */
+indexing: boolean, };
+
+/**
+ * How one path differs from the last commit.
+ */
+export type GitChange = "modified" | "added" | "deleted" | "renamed" | "untracked" | "ignored" | "conflicted";
+
+/**
+ * A changed path.
+ */
+export type GitEntry = { 
+/**
+ * Absolute path; of a directory where all within it is untracked or ignored.
+ */
+path: string, 
+/**
+ * How it differs.
+ */
+change: GitChange, };
+
+/**
+ * The Git state of a repository.
+ */
+export type GitState = { 
+/**
+ * The work tree's root.
+ */
+root: string, 
+/**
+ * The branch, or a short commit id when detached; absent before the first commit.
+ */
+branch?: string, 
+/**
+ * Commits that the upstream lacks.
+ */
+ahead: number, 
+/**
+ * Commits of the upstream that are missing here.
+ */
+behind: number, 
+/**
+ * Changed paths, cut at 20,000.
+ */
+entries: Array<GitEntry>, };
+
+/**
+ * Asks for the Git state of the repository around a path.
+ */
+export type GitStatus = { 
+/**
+ * A directory inside the repository.
+ */
+path: string, };
+
+/**
+ * What a host is and can do.
+ */
+export type Host = { 
+/**
+ * The product's version.
+ */
+version: string, 
+/**
+ * The machine's host name.
+ */
+machine: string, 
+/**
+ * Abilities of this host that the UI asks for by name, never "is this the desktop?".
+ */
+capabilities: Array<HostCapability>, };
+
+/**
+ * An ability of a host.
+ */
+export type HostCapability = "dialogs" | "notifications" | "open_external" | "local_folders";
+
+/**
+ * The image a workspace runs.
+ */
+export type Image = { "kind": "base" } | { "kind": "reference", 
+/**
+ * As `docker pull` takes it.
+ */
+reference: string, };
+
+/**
+ * An image on an engine.
+ */
+export type ImageInfo = { 
+/**
+ * The engine's id.
+ */
+id: string, 
+/**
+ * Its names with tags.
+ */
+references: Array<string>, 
+/**
+ * Size in bytes.
+ */
+size: number, 
+/**
+ * When it was made, milliseconds since 1970.
+ */
+created_ms: number, };
+
+/**
+ * Imports a container.
+ */
+export type ImportContainer = { 
+/**
+ * Its engine.
+ */
+engine: EngineId, 
+/**
+ * Which.
+ */
+container: ContainerId, 
+/**
+ * The workspace's name; absent for the container's.
+ */
+name?: string, };
+
+/**
+ * A request about the inside of one workspace.
+ */
+export type In<T> = { 
+/**
+ * Which workspace.
+ */
+workspace: WorkspaceId, 
+/**
+ * What is asked.
+ */
+args: T, };
+
+/**
+ * Any JSON.
+ */
+export type JsonValue = unknown;
+
+/**
+ * Limits on what a workspace may use. Absent means the engine's default (none).
+ */
+export type Limits = { 
+/**
+ * Memory in bytes, at least 64 MiB.
+ */
+memory_bytes?: number, 
+/**
+ * CPU in thousandths of a core, at least 100.
+ */
+cpu_millis?: number, 
+/**
+ * Processes and threads, at least 64.
+ */
+pids?: number, };
+
+/**
+ * A line with matches.
+ */
+export type LineMatch = { 
+/**
+ * Line number from 1.
+ */
+line: number, 
+/**
+ * Where `text` begins in the line, in UTF-16 code units; above 0 only where a long line was cut.
+ */
+column: number, 
+/**
+ * The line, invalid UTF-8 replaced, cut to 400 characters around the first match.
+ */
+text: string, 
+/**
+ * The matches within `text`.
+ */
+ranges: Array<MatchRange>, };
+
+/**
+ * The state of the connection to a workspace's agent.
+ */
+export type LinkState = { "kind": "idle" } | { "kind": "connecting" } | { "kind": "connected" } | { "kind": "reconnecting", 
+/**
+ * Which try this is, from 1.
+ */
+attempt: number, 
+/**
+ * Why it broke.
+ */
+reason: string, } | { "kind": "failed", 
+/**
+ * Why.
+ */
+error: ApiError, };
+
+/**
+ * Asks for a directory's entries.
+ */
+export type ListDirectory = { 
+/**
+ * The directory.
+ */
+path: string, };
+
+/**
+ * A listening TCP socket inside the workspace.
+ */
+export type ListeningPort = { 
+/**
+ * The port.
+ */
+port: number, 
+/**
+ * True where it listens on loopback only.
+ */
+loopback: boolean, 
+/**
+ * Name of the listening program, where it can be seen.
+ */
+process?: string, };
+
+/**
+ * A directory's entries, sorted: directories first, then by name bytes without regard to ASCII case.
+ */
+export type Listing = { 
+/**
+ * The entries.
+ */
+entries: Array<DirEntry>, 
+/**
+ * True when the directory holds more than [`MAX_LISTING`].
+ */
+truncated: boolean, };
+
+/**
+ * Makes a directory, with its parents.
+ */
+export type MakeDirectory = { 
+/**
+ * The directory.
+ */
+path: string, };
+
+/**
+ * A match inside a line.
+ */
+export type MatchRange = { 
+/**
+ * First UTF-16 code unit within [`LineMatch::text`].
+ */
+start: number, 
+/**
+ * One past the last.
+ */
+end: number, };
+
+/**
+ * A workspace's creation plan.
+ */
+export type Plan = { 
+/**
+ * The steps.
+ */
+steps: Array<PlanStep>, 
+/**
+ * Why it stopped, where it did.
+ */
+error?: ApiError, };
+
+/**
+ * Lines of a creation log.
+ */
+export type PlanLogLines = { 
+/**
+ * The step that wrote them.
+ */
+step: StepKind, 
+/**
+ * The lines, without line ends.
+ */
+lines: Array<string>, };
+
+/**
+ * One step of a creation plan.
+ */
+export type PlanStep = { 
+/**
+ * Which step.
+ */
+kind: StepKind, 
+/**
+ * How far it is.
+ */
+state: StepState, 
+/**
+ * Begin, milliseconds since 1970.
+ */
+started_ms?: number, 
+/**
+ * Duration in milliseconds, once ended.
+ */
+duration_ms?: number, 
+/**
+ * What it is doing or found, one line.
+ */
+note?: string, };
+
+/**
+ * A port of a workspace: listening, forwarded, or both.
+ */
+export type PortEntry = { 
+/**
+ * The target.
+ */
+target: ForwardTarget, 
+/**
+ * What listens there, when it is in the workspace itself.
+ */
+listening?: ListeningPort, 
+/**
+ * The forward, when open.
+ */
+forward?: Forward, };
+
+/**
+ * A running process.
+ */
+export type ProcessInfo = { 
+/**
+ * Process id inside the container.
+ */
+pid: number, 
+/**
+ * Parent's process id.
+ */
+parent: number, 
+/**
+ * Command line, arguments joined by spaces, cut to 400 characters.
+ */
+command: string, 
+/**
+ * Resident memory in bytes.
+ */
+memory_bytes: number, 
+/**
+ * CPU use since the sample before, in percent of one core.
+ */
+cpu_percent: number, };
+
+/**
+ * How much a workspace is trusted.
+ */
+export type Profile = "standard" | "locked";
+
+/**
+ * A port of the container published by the engine itself.
+ */
+export type PublishedPort = { 
+/**
+ * TCP port inside.
+ */
+container: number, 
+/**
+ * TCP port on this machine's loopback; absent for any free one.
+ */
+host?: number, };
+
+/**
+ * Asks for a range of a file; the bytes come in the reply's body.
+ */
+export type ReadFile = { 
+/**
+ * The file.
+ */
+path: string, 
+/**
+ * First byte.
+ */
+offset: number, 
+/**
+ * Number of bytes wanted, at most [`MAX_FILE_CHUNK`]; fewer come at the end of the file.
+ */
+length: number, };
+
+/**
+ * Renames or moves a file or directory.
+ */
+export type Rename = { 
+/**
+ * What to move.
+ */
+from: string, 
+/**
+ * Its new full path.
+ */
+to: string, 
+/**
+ * Replace an existing file; otherwise [`AlreadyExists`](crate::ErrorCode::AlreadyExists).
+ */
+overwrite: boolean, };
+
+/**
+ * Gives a terminal a name, or takes it away.
+ */
+export type RenameTerminal = { 
+/**
+ * Which.
+ */
+terminal: TerminalId, 
+/**
+ * The name; empty for none.
+ */
+name: string, };
+
+/**
+ * Renames a workspace.
+ */
+export type RenameWorkspace = { 
+/**
+ * Which.
+ */
+workspace: WorkspaceId, 
+/**
+ * Its new name, 1 to 64 characters.
+ */
+name: string, };
+
+/**
+ * A file that a replacement could not change.
+ */
+export type ReplaceFailure = { 
+/**
+ * The file.
+ */
+path: string, 
+/**
+ * Why.
+ */
+reason: string, };
+
+/**
+ * What a replacement did.
+ */
+export type ReplaceOutcome = { 
+/**
+ * Files changed.
+ */
+changed: Array<string>, 
+/**
+ * Matches replaced.
+ */
+replacements: number, 
+/**
+ * Files not changed, with the reason.
+ */
+failed: Array<ReplaceFailure>, };
+
+/**
+ * Replaces every match of a search in the named files. Each file is written atomically; one that changed since
+ * its version was read by this call is left alone and reported.
+ */
+export type ReplaceText = { 
+/**
+ * What to look for; `max_matches` is not used.
+ */
+search: SearchText, 
+/**
+ * The replacement; with a regular expression `$1` and `${name}` stand for groups.
+ */
+replacement: string, 
+/**
+ * The files to change.
+ */
+files: Array<string>, };
+
+/**
+ * Changes a terminal's size; the smallest attached client does not count, the last one to ask wins.
+ */
+export type ResizeTerminal = { 
+/**
+ * Which.
+ */
+terminal: TerminalId, 
+/**
+ * Columns.
+ */
+columns: number, 
+/**
+ * Rows.
+ */
+rows: number, };
+
+/**
+ * Brings back what one [`TrashFiles`] took. Fails with `AlreadyExists` where something new stands in its place.
+ */
+export type RestoreTrash = { 
+/**
+ * From [`Trashed::token`].
+ */
+token: string, };
+
+/**
+ * Use at one moment. Absent values cannot be measured on this engine.
+ */
+export type Sample = { 
+/**
+ * Milliseconds since 1970, by the cockpit's clock.
+ */
+at_ms: number, 
+/**
+ * CPU, percent of one core.
+ */
+cpu_percent: number, 
+/**
+ * Memory without page cache, bytes.
+ */
+memory_bytes: number, 
+/**
+ * Memory limit, bytes; absent where none is set.
+ */
+memory_limit_bytes?: number, 
+/**
+ * Bytes received since the container started.
+ */
+network_received_bytes: number, 
+/**
+ * Bytes sent since the container started.
+ */
+network_sent_bytes: number, 
+/**
+ * Bytes read from disk since the container started.
+ */
+disk_read_bytes: number, 
+/**
+ * Bytes written to disk since the container started.
+ */
+disk_written_bytes: number, 
+/**
+ * Processes and threads.
+ */
+pids: number, };
+
+/**
+ * One message of a search stream.
+ */
+export type SearchMessage = { "kind": "matches", 
+/**
+ * The files.
+ */
+files: Array<FileMatches>, } | { "kind": "done", 
+/**
+ * Files searched.
+ */
+files_searched: number, 
+/**
+ * Matching lines found.
+ */
+matches: number, 
+/**
+ * More matches exist than were asked for.
+ */
+limited: boolean, };
+
+/**
+ * A text search.
+ */
+export type SearchText = { 
+/**
+ * Directory to search.
+ */
+root: string, 
+/**
+ * What to look for.
+ */
+pattern: string, 
+/**
+ * The pattern is a regular expression (Rust regex syntax).
+ */
+regex: boolean, 
+/**
+ * Upper and lower case differ.
+ */
+case_sensitive: boolean, 
+/**
+ * Match whole words only.
+ */
+whole_word: boolean, 
+/**
+ * Globs of files to search; empty for all.
+ */
+include: Array<string>, 
+/**
+ * Globs of files to leave out.
+ */
+exclude: Array<string>, 
+/**
+ * Search ignored (.gitignore) and hidden files too.
+ */
+include_ignored: boolean, 
+/**
+ * Stop after this many matching lines; at most 100,000.
+ */
+max_matches: number, };
+
+/**
+ * The settings.
+ */
+export type Settings = { 
+/**
+ * Colours.
+ */
+theme: Theme, 
+/**
+ * Size of code in the editor, pixels, 8 to 32.
+ */
+editor_font_size: number, 
+/**
+ * Size of terminal text, pixels, 8 to 32.
+ */
+terminal_font_size: number, 
+/**
+ * Spaces a tab stands for, 1 to 16.
+ */
+tab_size: number, 
+/**
+ * Long lines wrap.
+ */
+word_wrap: boolean, 
+/**
+ * Save by itself, milliseconds after the last change; 0 for never.
+ */
+autosave_delay_ms: number, 
+/**
+ * The editor shows the minimap.
+ */
+minimap: boolean, 
+/**
+ * Address range from which each workspace's network takes a /28.
+ */
+network_range: string, 
+/**
+ * Engine for new workspaces; absent for the first that is ready.
+ */
+default_engine?: EngineId, 
+/**
+ * Forward ports by themselves when a program starts to listen.
+ */
+auto_forward: boolean, 
+/**
+ * The base image's starting point.
+ */
+base_image_from: string, };
+
+/**
+ * Sends a signal to a process of the workspace's user.
+ */
+export type SignalProcess = { 
+/**
+ * Which.
+ */
+pid: number, 
+/**
+ * POSIX signal name without `SIG`, for instance `TERM`.
+ */
+signal: string, };
+
+/**
+ * Sends a signal to the terminal's foreground process group.
+ */
+export type SignalTerminal = { 
+/**
+ * Which.
+ */
+terminal: TerminalId, 
+/**
+ * POSIX signal name without `SIG`, for instance `INT`.
+ */
+signal: string, };
+
+/**
+ * Where a workspace's files come from.
+ */
+export type Source = { "kind": "git", 
+/**
+ * Anything `git clone` takes; a path or `file://` names a repository on this machine.
+ */
+url: string, 
+/**
+ * Branch or tag; absent for the repository's own default.
+ */
+branch?: string, } | { "kind": "folder", 
+/**
+ * Absolute path on the engine's machine.
+ */
+path: string, } | { "kind": "empty" };
+
+/**
+ * Asks for a file's state.
+ */
+export type Stat = { 
+/**
+ * The file.
+ */
+path: string, };
+
+/**
+ * A value of the UI's state.
+ */
+export type StateEntry = { 
+/**
+ * At most 200 characters.
+ */
+key: string, 
+/**
+ * At most 1 MiB of JSON.
+ */
+value: JsonValue, };
+
+/**
+ * Names a value of the UI's state.
+ */
+export type StateKey = { 
+/**
+ * At most 200 characters, for instance `workspace/<id>/layout`.
+ */
+key: string, };
+
+/**
+ * The steps of a creation plan, in order.
+ */
+export type StepKind = "image" | "agent" | "network" | "volume" | "clone" | "container" | "start" | "connect";
+
+/**
+ * How far one step is.
+ */
+export type StepState = "waiting" | "running" | "done" | "skipped" | "failed";
+
+/**
+ * Why a stream ended.
+ */
+export type StreamEnd = { "kind": "finished", 
+/**
+ * For uploads: the file as written.
+ */
+stat?: FileStat, } | { "kind": "resync" } | { "kind": "closed" } | { "kind": "failed", 
+/**
+ * Why.
+ */
+error: ApiError, };
+
+/**
+ * A byte stream between one UI connection and the cockpit. Numbered by the cockpit per connection.
+ */
+export type StreamId = number;
+
+/**
+ * A stream was opened for this connection.
+ */
+export type StreamOpened = { 
+/**
+ * Its id.
+ */
+stream: StreamId, };
+
+/**
+ * A terminal was attached.
+ */
+export type TerminalAttached = { 
+/**
+ * The stream of its bytes.
+ */
+stream: StreamId, 
+/**
+ * Where it stands.
+ */
+attached: Attached, };
+
+/**
+ * How a terminal's program ended.
+ */
+export type TerminalExit = { 
+/**
+ * Exit status; 128 + signal where a signal ended it.
+ */
+status: number, };
+
+/**
+ * A terminal of one workspace, numbered by its agent from 1; never reused while the container lives.
+ */
+export type TerminalId = number;
+
+/**
+ * A terminal as lists show it.
+ */
+export type TerminalInfo = { 
+/**
+ * Its number.
+ */
+id: TerminalId, 
+/**
+ * Title set by the program, or its name.
+ */
+title: string, 
+/**
+ * Name given by the person, shown in place of the title.
+ */
+name?: string, 
+/**
+ * Working directory, by shell integration or the kernel.
+ */
+directory?: string, 
+/**
+ * Columns.
+ */
+columns: number, 
+/**
+ * Rows.
+ */
+rows: number, 
+/**
+ * Exit status of the last command at the prompt, by shell integration (OSC 133).
+ */
+last_status?: number, 
+/**
+ * True while a command runs at the prompt (by shell integration), or the foreground group is not the shell's.
+ */
+busy: boolean, 
+/**
+ * Present once the program has ended; the screen stays readable until the terminal is closed.
+ */
+exit?: TerminalExit, };
+
+/**
+ * Colours of the UI.
+ */
+export type Theme = "system" | "light" | "dark";
+
+/**
+ * One entry of a workspace's timeline.
+ */
+export type TimelineEntry = { 
+/**
+ * Milliseconds since 1970.
+ */
+at_ms: number, 
+/**
+ * What happened, one sentence.
+ */
+text: string, 
+/**
+ * True for failures.
+ */
+failed: boolean, };
+
+/**
+ * Moves files to the trash, from where [`RestoreTrash`] brings them back.
+ */
+export type TrashFiles = { 
+/**
+ * What to delete.
+ */
+paths: Array<string>, };
+
+/**
+ * What was put into the trash together.
+ */
+export type Trashed = { 
+/**
+ * Names this deletion for [`RestoreTrash`].
+ */
+token: string, };
+
+/**
+ * Where an upload goes.
+ */
+export type UploadFile = { 
+/**
+ * The file to write, or the directory to unpack into.
+ */
+path: string, 
+/**
+ * For a file: what must be there.
+ */
+condition: WriteCondition, 
+/**
+ * The bytes are a tar archive. Entries that lead out of the directory are refused.
+ */
+archive?: boolean, };
+
+/**
+ * Sets the directories to watch, replacing the set before. Not recursive: the tree watches what it shows.
+ */
+export type WatchDirectories = { 
+/**
+ * The directories.
+ */
+paths: Array<string>, };
+
+/**
+ * A workspace as the dashboard shows it.
+ */
+export type Workspace = { 
+/**
+ * Its id.
+ */
+id: WorkspaceId, 
+/**
+ * Its name, unique within the cockpit.
+ */
+name: string, 
+/**
+ * Its engine.
+ */
+engine: EngineId, 
+/**
+ * What it is made from.
+ */
+spec: WorkspaceSpec, 
+/**
+ * Its state.
+ */
+state: WorkspaceState, 
+/**
+ * A sentence where the state needs one (why it failed, why it ended).
+ */
+message?: string, 
+/**
+ * When it was created, milliseconds since 1970.
+ */
+created_ms: number, 
+/**
+ * When it was last opened, milliseconds since 1970.
+ */
+last_used_ms?: number, 
+/**
+ * The creation plan, while it runs or has failed.
+ */
+plan?: Plan, 
+/**
+ * The newest sample, while it runs.
+ */
+sample?: Sample, 
+/**
+ * The Git branch last seen.
+ */
+branch?: string, 
+/**
+ * True for a container that was imported: deleting the workspace leaves it alone.
+ */
+imported: boolean, };
+
+/**
+ * What a person can ask of a workspace.
+ */
+export type WorkspaceAction = "open" | "start" | "stop" | "restart" | "pause" | "unpause" | "retry" | "cancel" | "delete";
+
+/**
+ * A workspace: 16 lower-case letters and digits, so that it can be a host name label and a container name part.
+ */
+export type WorkspaceId = string;
+
+/**
+ * What the agent says of the inside of a workspace.
+ */
+export type WorkspaceInside = { 
+/**
+ * The workspace folder.
+ */
+folder: string, 
+/**
+ * The user's name, or its number where it has none.
+ */
+user: string, 
+/**
+ * User id.
+ */
+uid: number, 
+/**
+ * Home directory.
+ */
+home: string, 
+/**
+ * Default shell; absent where the image has none.
+ */
+shell?: string, 
+/**
+ * Shells that exist in the image.
+ */
+shells: Array<string>, 
+/**
+ * `sudo` works inside.
+ */
+sudo: boolean, 
+/**
+ * The image has Git.
+ */
+git: boolean, 
+/**
+ * Operating system's name, from `/etc/os-release`.
+ */
+os?: string, };
+
+/**
+ * Names a workspace.
+ */
+export type WorkspaceRef = { 
+/**
+ * Which.
+ */
+workspace: WorkspaceId, };
+
+/**
+ * A workspace's newest sample.
+ */
+export type WorkspaceSample = { 
+/**
+ * Whose.
+ */
+workspace: WorkspaceId, 
+/**
+ * The sample.
+ */
+sample: Sample, };
+
+/**
+ * Everything a workspace is made from. Kept as a label of its container, so that the list can be rebuilt.
+ */
+export type WorkspaceSpec = { 
+/**
+ * Where the files come from.
+ */
+source: Source, 
+/**
+ * The image.
+ */
+image: Image, 
+/**
+ * How much it is trusted.
+ */
+profile: Profile, 
+/**
+ * Limits.
+ */
+limits: Limits, 
+/**
+ * Pass the host's certificate authorities on to the workspace.
+ */
+trust_host_certificates: boolean, 
+/**
+ * Pass the host's GPU on.
+ */
+gpu: boolean, 
+/**
+ * Ports published by the engine.
+ */
+published_ports: Array<PublishedPort>, 
+/**
+ * Variables of the environment.
+ */
+env: { [key in string]: string }, };
+
+/**
+ * The state of a workspace.
+ */
+export type WorkspaceState = "creating" | "failed" | "starting" | "running" | "paused" | "stopping" | "stopped" | "lost" | "unreachable" | "deleting";
+
+/**
+ * What a write expects to find.
+ */
+export type WriteCondition = { "kind": "any" } | { "kind": "missing" } | { "kind": "version", 
+/**
+ * The version the editor last saw.
+ */
+version: string, };
+
+/**
+ * Replaces a file's content with the request's body, atomically, keeping its permissions. A write in place
+ * happens only where a rename would change meaning: hard links, mount points, folders that are not writable.
+ */
+export type WriteFile = { 
+/**
+ * The file; a link is followed.
+ */
+path: string, 
+/**
+ * What must be there; otherwise [`Conflict`](crate::ErrorCode::Conflict) and nothing is written.
+ */
+condition: WriteCondition, 
+/**
+ * Make missing parent directories.
+ */
+create_parents: boolean, };
+
+/** Every operation: what is sent and what comes back. */
+export interface Operations {
+  /** What this host is and can do. */
+  "host.info": { params: Empty; reply: Host };
+  /** The settings. */
+  "settings.get": { params: Empty; reply: Settings };
+  /** Replaces the settings. */
+  "settings.put": { params: Settings; reply: Empty };
+  /** A value of the UI's own state; null where there is none. */
+  "state.get": { params: StateKey; reply: JsonValue };
+  /** Keeps a value of the UI's own state; null removes it. */
+  "state.put": { params: StateEntry; reply: Empty };
+  /** Every engine and its health. */
+  "engine.list": { params: Empty; reply: Array<EngineInfo> };
+  /** Looks for engines again, now. */
+  "engine.refresh": { params: Empty; reply: Array<EngineInfo> };
+  /** Containers that are no workspace yet and can be imported. */
+  "engine.containers": { params: EngineRef; reply: Array<ForeignContainer> };
+  /** Images on an engine. */
+  "engine.images": { params: EngineRef; reply: Array<ImageInfo> };
+  /** Every workspace. */
+  "workspace.list": { params: Empty; reply: Array<Workspace> };
+  /** Creates a workspace; returns at once, its plan runs on. */
+  "workspace.create": { params: CreateWorkspace; reply: Workspace };
+  /** Makes a workspace of an existing container. */
+  "workspace.import": { params: ImportContainer; reply: Workspace };
+  /** Starts a stopped workspace. */
+  "workspace.start": { params: WorkspaceRef; reply: Empty };
+  /** Stops a workspace: SIGTERM, SIGKILL after 10 s. */
+  "workspace.stop": { params: WorkspaceRef; reply: Empty };
+  /** Stops and starts a workspace. */
+  "workspace.restart": { params: WorkspaceRef; reply: Empty };
+  /** Freezes a workspace. */
+  "workspace.pause": { params: WorkspaceRef; reply: Empty };
+  /** Thaws a workspace. */
+  "workspace.unpause": { params: WorkspaceRef; reply: Empty };
+  /** Renames a workspace. */
+  "workspace.rename": { params: RenameWorkspace; reply: Empty };
+  /** Runs a failed creation plan again, from the step that failed. */
+  "workspace.retry": { params: WorkspaceRef; reply: Empty };
+  /** Stops a creation plan and removes what it made. */
+  "workspace.cancel": { params: WorkspaceRef; reply: Empty };
+  /** What deleting would lose. */
+  "workspace.delete_preview": { params: WorkspaceRef; reply: DeletePreview };
+  /** Deletes a workspace: container, network and volume. */
+  "workspace.delete": { params: WorkspaceRef; reply: Empty };
+  /** What happened to a workspace, oldest first. */
+  "workspace.timeline": { params: WorkspaceRef; reply: Array<TimelineEntry> };
+  /** The creation log so far, by step. */
+  "workspace.plan_log": { params: WorkspaceRef; reply: Array<PlanLogLines> };
+  /** Samples of the last ten minutes, oldest first. */
+  "workspace.history": { params: WorkspaceRef; reply: Array<Sample> };
+  /** Streams the container's own output, last 1,000 lines first. */
+  "workspace.logs": { params: WorkspaceRef; reply: StreamOpened };
+  /** Connects to a workspace's agent (starting the container where it is stopped) and notes the use. */
+  "workspace.open": { params: WorkspaceRef; reply: WorkspaceInside };
+  /** A file's state. */
+  "fs.stat": { params: In<Stat>; reply: FileStat };
+  /** A directory's entries. */
+  "fs.list": { params: In<ListDirectory>; reply: Listing };
+  /** A range of a file. */
+  "fs.read": { params: In<ReadFile>; reply: FileStat };
+  /** Replaces a file's content. */
+  "fs.write": { params: In<WriteFile>; reply: FileStat };
+  /** Makes a directory. */
+  "fs.mkdir": { params: In<MakeDirectory>; reply: Empty };
+  /** Renames or moves. */
+  "fs.rename": { params: In<Rename>; reply: Empty };
+  /** Copies. */
+  "fs.copy": { params: In<Copy>; reply: Empty };
+  /** Deletes, with undo. */
+  "fs.trash": { params: In<TrashFiles>; reply: Trashed };
+  /** Undoes a deletion. */
+  "fs.restore": { params: In<RestoreTrash>; reply: Empty };
+  /** Sets what this client watches in a workspace. */
+  "fs.watch": { params: In<WatchDirectories>; reply: Empty };
+  /** Opens a stream that takes a file's bytes. */
+  "fs.upload": { params: In<UploadFile>; reply: StreamOpened };
+  /** Opens a stream that gives a file's bytes, or a tar archive of a directory. */
+  "fs.download": { params: In<DownloadFile>; reply: StreamOpened };
+  /** The Git state around a path; null outside a repository. */
+  "git.status": { params: In<GitStatus>; reply: GitState | null };
+  /** Opens a stream of search results, each message one line of JSON. */
+  "search.text": { params: In<SearchText>; reply: StreamOpened };
+  /** Finds files by name. */
+  "search.files": { params: In<FindFiles>; reply: FoundFiles };
+  /** Replaces in files. */
+  "search.replace": { params: In<ReplaceText>; reply: ReplaceOutcome };
+  /** A workspace's terminals. */
+  "terminal.list": { params: WorkspaceRef; reply: Array<TerminalInfo> };
+  /** Starts a terminal. */
+  "terminal.create": { params: In<CreateTerminal>; reply: TerminalInfo };
+  /** Opens a stream of a terminal's bytes, both ways. */
+  "terminal.attach": { params: In<AttachTerminal>; reply: TerminalAttached };
+  /** Changes a terminal's size. */
+  "terminal.resize": { params: In<ResizeTerminal>; reply: Empty };
+  /** Names a terminal. */
+  "terminal.rename": { params: In<RenameTerminal>; reply: Empty };
+  /** Sends a signal to a terminal's foreground processes. */
+  "terminal.signal": { params: In<SignalTerminal>; reply: Empty };
+  /** Ends a terminal. */
+  "terminal.close": { params: In<CloseTerminal>; reply: Empty };
+  /** A workspace's processes. */
+  "process.list": { params: WorkspaceRef; reply: Array<ProcessInfo> };
+  /** Signals a process. */
+  "process.signal": { params: In<SignalProcess>; reply: Empty };
+  /** Opens a stream to a program without a terminal; frames as in [`process::ExecFrame`]. */
+  "process.exec": { params: In<Exec>; reply: StreamOpened };
+  /** A workspace's ports and forwards. */
+  "port.list": { params: WorkspaceRef; reply: Array<PortEntry> };
+  /** Opens a forward. */
+  "port.forward": { params: In<ForwardTarget>; reply: Forward };
+  /** Closes a forward. */
+  "port.close": { params: In<ForwardTarget>; reply: Empty };
+  /** Keeps unsaved text; acknowledged once it is on disk. */
+  "draft.put": { params: In<Draft>; reply: Empty };
+  /** Unsaved texts of a workspace, without content. */
+  "draft.list": { params: WorkspaceRef; reply: Array<Draft> };
+  /** An unsaved text's content. */
+  "draft.get": { params: In<DraftRef>; reply: Draft };
+  /** Forgets an unsaved text. */
+  "draft.delete": { params: In<DraftRef>; reply: Empty };
+}
+
+/** Operations whose request carries bytes. */
+export const REQUEST_BODY = ["fs.write", "draft.put"] as const;
+
+/** Operations whose reply carries bytes. */
+export const REPLY_BODY = ["fs.read", "draft.get"] as const;
+
+/** What can be asked of a workspace in which state. */
+export const ALLOWED_STATES: Record<WorkspaceAction, readonly WorkspaceState[]> = {
+  "open": ["creating", "starting", "running", "paused", "stopped"],
+  "start": ["stopped"],
+  "stop": ["starting", "running", "paused"],
+  "restart": ["running", "paused"],
+  "pause": ["running"],
+  "unpause": ["paused"],
+  "retry": ["failed"],
+  "cancel": ["creating"],
+  "delete": ["creating", "failed", "starting", "running", "paused", "stopping", "stopped", "lost", "unreachable"],
+};
+
+/** Bytes of a frame before its JSON text. */
+export const HEADER_LEN = 9;
+
+/** The largest frame accepted, in bytes. */
+export const MAX_FRAME_LEN = 16777216;
+
+/** Credit a stream starts with, in bytes. */
+export const INITIAL_STREAM_CREDIT = 524288;
+
+/** Most bytes of a file in one request or reply. */
+export const MAX_FILE_CHUNK = 8388608;

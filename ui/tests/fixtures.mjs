@@ -1,0 +1,332 @@
+// Fixture data for looking at the screens in every state. Never part of the product.
+const MINUTE = 60_000;
+const GB = 1024 ** 3;
+
+const spec = (change = {}) => ({
+  source: { kind: "empty" },
+  image: { kind: "base" },
+  profile: "standard",
+  limits: {},
+  trust_host_certificates: false,
+  gpu: false,
+  published_ports: [],
+  env: {},
+  ...change,
+});
+
+const git = (url, branch) => spec({ source: { kind: "git", url, ...(branch ? { branch } : {}) } });
+
+export const settings = {
+  theme: "system",
+  editor_font_size: 13,
+  terminal_font_size: 13,
+  tab_size: 4,
+  word_wrap: false,
+  autosave_delay_ms: 1000,
+  minimap: false,
+  network_range: "10.213.0.0/16",
+  auto_forward: true,
+  base_image_from: "debian:bookworm",
+};
+
+const capabilities = (change = {}) => ({
+  pause: true,
+  commit: true,
+  memory_limit: true,
+  cpu_limit: true,
+  pids_limit: true,
+  stats: true,
+  gpu: false,
+  rootless: false,
+  keep_id: false,
+  custom_subnet: true,
+  ...change,
+});
+
+const docker = {
+  id: "docker",
+  kind: "docker",
+  name: "Docker",
+  endpoint: "unix:///var/run/docker.sock",
+  health: "ready",
+  version: "29.1.2",
+  architecture: "amd64",
+  capabilities: capabilities(),
+};
+const podman = {
+  id: "podman-rootless",
+  kind: "podman",
+  name: "Podman (rootless)",
+  endpoint: "unix:///run/user/1000/podman/podman.sock",
+  health: "ready",
+  version: "5.7.0",
+  architecture: "amd64",
+  capabilities: capabilities({ rootless: true, keep_id: true }),
+};
+const dockerDenied = {
+  ...docker,
+  health: "not_permitted",
+  version: undefined,
+  problem: "This user may not use Docker's socket. Add the user to the group docker, then sign in again.",
+  remedy_command: "sudo usermod -aG docker $USER",
+  capabilities: capabilities({ pause: false }),
+};
+const podmanMissing = {
+  ...podman,
+  name: "Podman",
+  health: "missing",
+  version: undefined,
+  problem: "Podman is not installed on this machine.",
+  remedy_command: "sudo apt install podman",
+};
+
+const step = (kind, state, more = {}) => ({ kind, state, ...more });
+
+function creatingPlan(now) {
+  return {
+    steps: [
+      step("image", "done", {
+        started_ms: now - 41_000,
+        duration_ms: 28_400,
+        note: "pulled debian:bookworm",
+      }),
+      step("agent", "done", { started_ms: now - 12_600, duration_ms: 420 }),
+      step("network", "done", { started_ms: now - 12_100, duration_ms: 180, note: "10.213.0.32/28" }),
+      step("volume", "done", { started_ms: now - 11_900, duration_ms: 60 }),
+      step("clone", "running", { started_ms: now - 11_800, note: "Receiving objects: 62% (8142/13132)" }),
+      step("container", "waiting"),
+      step("start", "waiting"),
+      step("connect", "waiting"),
+    ],
+  };
+}
+
+function failedPlan(now) {
+  const plan = creatingPlan(now);
+  plan.steps[4] = step("clone", "failed", { started_ms: now - 11_800, duration_ms: 1_320 });
+  plan.error = {
+    code: "git_credentials",
+    message: "The repository github.com/acme/private-billing asks for credentials.",
+    hint: "Clone it over SSH with a key that the server knows, or put a token into the address.",
+    detail: "fatal: could not read Username for 'https://github.com': terminal prompts disabled",
+  };
+  return plan;
+}
+
+const sample = (at_ms, i = 0) => ({
+  at_ms,
+  cpu_percent: Math.max(0.2, 14 + 12 * Math.sin(at_ms / 9_000 + i) + 6 * Math.sin(at_ms / 3_100 + i * 2)),
+  memory_bytes: (280 + 60 * Math.sin(at_ms / 40_000 + i) + i * 7) * 1024 * 1024,
+  network_received_bytes: Math.round(at_ms / 40) % 4_000_000_000,
+  network_sent_bytes: Math.round(at_ms / 300) % 400_000_000,
+  disk_read_bytes: Math.round(at_ms / 900) % 90_000_000,
+  disk_written_bytes: Math.round(at_ms / 90) % 900_000_000,
+  pids: 12 + i,
+});
+
+export const history = (now, i) => Array.from({ length: 120 }, (_, k) => sample(now - (120 - k) * 2_000, i));
+export const nextSample = sample;
+
+function base(id, name, change) {
+  return {
+    id,
+    name,
+    engine: "docker",
+    spec: spec(),
+    state: "running",
+    created_ms: 0,
+    imported: false,
+    ...change,
+  };
+}
+
+function three(now) {
+  return [
+    base("aaaaaaaaaaaaaaa1", "api-server", {
+      spec: git("https://github.com/acme/api-server.git"),
+      branch: "main",
+      created_ms: now - 9 * 24 * 60 * MINUTE,
+      last_used_ms: now - 4 * MINUTE,
+    }),
+    base("aaaaaaaaaaaaaaa2", "web", {
+      spec: { ...git("https://github.com/acme/web.git"), limits: { memory_bytes: 4 * GB, cpu_millis: 2000 } },
+      engine: "podman-rootless",
+      branch: "feature/checkout-redesign",
+      created_ms: now - 30 * 60 * MINUTE,
+      last_used_ms: now - 3 * 60 * MINUTE,
+    }),
+    base("aaaaaaaaaaaaaaa3", "notes", {
+      spec: spec({ source: { kind: "folder", path: "/home/maria/notes" }, profile: "locked" }),
+      state: "stopped",
+      created_ms: now - 90 * 24 * 60 * MINUTE,
+      last_used_ms: now - 26 * 60 * MINUTE,
+    }),
+  ];
+}
+
+function everyState(now) {
+  return [
+    ...three(now),
+    base("bbbbbbbbbbbbbbb1", "linux-kernel-drivers-staging-with-a-very-long-name-indeed-yes", {
+      spec: git("https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux-stable-with-long-path.git"),
+      branch: "users/somebody/a-branch-name-that-goes-on-and-on",
+      state: "creating",
+      plan: creatingPlan(now),
+      created_ms: now - 41_000,
+    }),
+    base("bbbbbbbbbbbbbbb2", "private-billing", {
+      spec: git("https://github.com/acme/private-billing.git"),
+      state: "failed",
+      plan: failedPlan(now),
+      created_ms: now - 6 * MINUTE,
+    }),
+    base("bbbbbbbbbbbbbbb3", "ml-notebook", {
+      spec: spec({
+        image: { kind: "reference", reference: "python:3.13-bookworm" },
+        limits: { memory_bytes: 8 * GB },
+      }),
+      state: "paused",
+      created_ms: now - 3 * 24 * 60 * MINUTE,
+      last_used_ms: now - 2 * 24 * 60 * MINUTE,
+    }),
+    base("bbbbbbbbbbbbbbb4", "old-demo", {
+      state: "lost",
+      created_ms: now - 200 * 24 * 60 * MINUTE,
+      message: "The container was removed by something other than AiCockpit.",
+    }),
+    base("bbbbbbbbbbbbbbb5", "edge-proxy", {
+      engine: "podman-rootless",
+      spec: git("git@gitlab.com:infra/edge-proxy.git"),
+      state: "unreachable",
+      message: "Podman does not answer; the last known state was running.",
+      created_ms: now - 20 * 24 * 60 * MINUTE,
+    }),
+    base("bbbbbbbbbbbbbbb6", "postgres-dev", {
+      spec: spec({ image: { kind: "reference", reference: "postgres:18" } }),
+      imported: true,
+      state: "starting",
+      created_ms: now - 60 * MINUTE,
+    }),
+    base("bbbbbbbbbbbbbbb7", "scratchpad", { state: "stopping", created_ms: now - 60 * MINUTE }),
+  ];
+}
+
+function many(now, count) {
+  const words = [
+    "api",
+    "web",
+    "auth",
+    "billing",
+    "search",
+    "mail",
+    "edge",
+    "docs",
+    "data",
+    "mobile",
+    "infra",
+    "admin",
+  ];
+  const states = ["running", "stopped", "running", "stopped", "stopped", "paused"];
+  return Array.from({ length: count }, (_, i) =>
+    base(
+      `c${String(i).padStart(15, "0")}`,
+      `${words[i % words.length]}-${words[(i * 7 + 3) % words.length]}-${i + 1}`,
+      {
+        spec: git(`https://github.com/acme/${words[i % words.length]}.git`),
+        engine: i % 3 === 0 ? "podman-rootless" : "docker",
+        branch: i % 4 === 0 ? "main" : `feature/task-${i * 13}`,
+        state: states[i % states.length],
+        created_ms: now - i * 70 * MINUTE,
+        last_used_ms: now - i * 47 * MINUTE,
+      },
+    ),
+  );
+}
+
+const ready = [docker, podman];
+
+/** What a host of each scenario has. */
+export const scenarios = {
+  none: (now) => ({ now, engines: ready, workspaces: [] }),
+  noengine: (now) => ({ now, engines: [dockerDenied, podmanMissing], workspaces: [] }),
+  three: (now) => ({ now, engines: ready, workspaces: three(now), preview: true }),
+  states: (now) => ({ now, engines: ready, workspaces: everyState(now) }),
+  many: (now) => ({ now, engines: ready, workspaces: many(now, 200) }),
+  fivehundred: (now) => ({ now, engines: ready, workspaces: many(now, 500) }),
+  broken: (now) => ({ now, engines: ready, workspaces: [], listError: true }),
+  enginegone: (now) => ({
+    now,
+    engines: [dockerDenied, podmanMissing],
+    workspaces: three(now).map((entry) => ({ ...entry, state: "unreachable" })),
+  }),
+  slow: (now) => ({ now, engines: ready, workspaces: three(now), delayMs: 3_000 }),
+};
+
+export const containers = [
+  { id: "d1", name: "keycloak", image: "quay.io/keycloak/keycloak:26.4", running: true },
+  { id: "d2", name: "redis-cache", image: "redis:8", running: true },
+  { id: "d3", name: "old_postgres_1", image: "postgres:15", running: false },
+];
+
+export const deletePreview = {
+  volume: true,
+  uncommitted_files: 3,
+  unpushed_commits: 2,
+  busy_terminals: 1,
+};
+
+export const timeline = (now) => [
+  { at_ms: now - 50 * MINUTE, text: "Created from https://github.com/acme/api-server.git.", failed: false },
+  { at_ms: now - 49 * MINUTE, text: "Started.", failed: false },
+  {
+    at_ms: now - 12 * MINUTE,
+    text: "The agent could not be reached: the container ran out of memory.",
+    failed: true,
+  },
+  { at_ms: now - 11 * MINUTE, text: "Started.", failed: false },
+];
+
+export const planLog = [
+  {
+    step: "image",
+    lines: ["Step 1/9 : ARG BASE=debian:bookworm", "Step 2/9 : FROM debian:bookworm", " ---> 3a1b9c1f22d0"],
+  },
+  {
+    step: "clone",
+    lines: [
+      "Cloning into '/workspace'...",
+      "remote: Enumerating objects: 13132, done.",
+      "remote: Counting objects: 100% (412/412), done.",
+      "remote: Compressing objects: 100% (201/201), done.",
+      "Receiving objects:  62% (8142/13132), 41.20 MiB | 11.80 MiB/s",
+    ],
+  },
+];
+
+export const preview = {
+  file: "src/main.rs",
+  lines: [
+    "dev@api-server:/workspace$ cargo test -p api",
+    "   Compiling api v0.4.1 (/workspace/crates/api)",
+    "    Finished `test` profile in 4.81s",
+    "     Running unittests src/lib.rs",
+    "",
+    "running 42 tests",
+    "..........................................",
+    "test result: ok. 42 passed; 0 failed",
+    "",
+    "dev@api-server:/workspace$ ",
+  ],
+};
+
+export const ports = [
+  {
+    target: { host: "localhost", port: 3000 },
+    listening: { port: 3000, loopback: false, process: "node" },
+    forward: {
+      target: { host: "localhost", port: 3000 },
+      local_port: 3000,
+      url: "http://aaaaaaaaaaaaaaa1.localhost:3000/",
+    },
+  },
+];

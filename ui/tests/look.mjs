@@ -1,0 +1,171 @@
+// Takes a picture of every screen and state in both themes and three sizes, and runs axe on each.
+//   npm run build && node tests/look.mjs OUT_FOLDER [screen…]
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { AxeBuilder } from "@axe-core/playwright";
+import { chromium } from "playwright-core";
+import { startHost } from "./host.mjs";
+
+const [out = "look", ...only] = process.argv.slice(2);
+mkdirSync(out, { recursive: true });
+
+const SIZES = { wide: [1440, 900], small: [1024, 700], phone: [390, 844] };
+// LOOK_THEMES and LOOK_SIZES narrow a run: `LOOK_SIZES=phone node tests/look.mjs out three`.
+const themes = (process.env.LOOK_THEMES ?? "light,dark").split(",");
+const sizes = (process.env.LOOK_SIZES ?? Object.keys(SIZES).join()).split(",");
+const visible = (page, text) => page.getByText(text).first().waitFor();
+
+// By the palette: on a phone the toolbar has no button for it.
+const showTable = async (page) => {
+  await page.keyboard.press("F1");
+  await page.keyboard.type("show as table");
+  await page.keyboard.press("Enter");
+};
+
+const SCREENS = {
+  "first-run": { scenario: "none" },
+  "no-engine": { scenario: "noengine" },
+  three: { scenario: "three" },
+  "three-table": {
+    scenario: "three",
+    act: showTable,
+  },
+  states: { scenario: "states" },
+  "states-table": { scenario: "states", act: showTable },
+  many: { scenario: "many" },
+  "many-table": { scenario: "many", act: showTable },
+  selected: {
+    scenario: "states",
+    act: async (page) => {
+      await page.locator("[data-workspace]").first().focus();
+      for (const key of ["Space", "ArrowRight", "Space"]) await page.keyboard.press(key);
+    },
+  },
+  menu: {
+    scenario: "three",
+    act: async (page) => {
+      await page.locator("[data-workspace]").first().hover();
+      await page.getByRole("button", { name: "More for api-server" }).click();
+    },
+  },
+  delete: {
+    scenario: "three",
+    act: async (page) => {
+      await page.locator("[data-workspace]").first().focus();
+      await page.keyboard.press("Delete");
+      await visible(page, "Delete api-server?");
+    },
+  },
+  create: {
+    scenario: "three",
+    act: async (page) => {
+      await page.getByRole("button", { name: "Create workspace" }).first().click();
+      await page.getByLabel("What to make a workspace from").fill("acme/billing");
+    },
+  },
+  "create-details": {
+    scenario: "three",
+    act: async (page) => {
+      await page.getByRole("button", { name: "Create workspace" }).first().click();
+      await page.getByLabel("What to make a workspace from").fill("https://github.com/acme/web/tree/main");
+      await page.getByRole("button", { name: "Details" }).click();
+      await page.getByLabel("Published ports").fill("99999");
+    },
+  },
+  creating: { scenario: "states", hash: "#/workspace/bbbbbbbbbbbbbbb1" },
+  failed: { scenario: "states", hash: "#/workspace/bbbbbbbbbbbbbbb2" },
+  lost: { scenario: "states", hash: "#/workspace/bbbbbbbbbbbbbbb4" },
+  broken: { scenario: "broken" },
+  "engine-gone": { scenario: "enginegone" },
+  loading: { scenario: "slow", wait: 600 },
+  "signed-out": { scenario: "wrong" },
+  import: {
+    scenario: "three",
+    act: async (page) => {
+      await page.keyboard.press("F1");
+      await page.keyboard.type("import");
+      await page.keyboard.press("Enter");
+      await visible(page, "keycloak");
+    },
+  },
+  palette: { scenario: "three", act: (page) => page.keyboard.press("Control+Shift+P") },
+  switcher: { scenario: "three", act: (page) => page.keyboard.press("Control+Shift+Y") },
+  inspect: {
+    scenario: "three",
+    act: async (page) => {
+      await page.locator("[data-workspace]").first().click({ button: "right" });
+      await page.getByRole("menuitem", { name: "Timeline" }).click();
+    },
+  },
+  logs: {
+    scenario: "three",
+    act: async (page) => {
+      await page.locator("[data-workspace]").first().click({ button: "right" });
+      await page.getByRole("menuitem", { name: "Container output" }).click();
+    },
+  },
+  health: {
+    scenario: "three",
+    act: (page) => page.getByRole("button", { name: /Host and engines/ }).click(),
+  },
+  settings: { scenario: "three", hash: "#/settings/general" },
+  engines: { scenario: "noengine", hash: "#/settings/engines" },
+  keys: { scenario: "three", hash: "#/settings/keys" },
+  json: { scenario: "three", hash: "#/settings/json", wait: 3_000 },
+};
+
+const { url, server } = await startHost();
+const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+let findings = 0;
+
+for (const [name, screen] of Object.entries(SCREENS)) {
+  if (only.length > 0 && !only.includes(name)) continue;
+  for (const theme of themes) {
+    for (const [size, [width, height]] of Object.entries(SIZES).filter(([key]) => sizes.includes(key))) {
+      const context = await browser.newContext({
+        viewport: { width, height },
+        colorScheme: theme,
+        reducedMotion: "reduce",
+      });
+      const page = await context.newPage();
+      const where = `${name} ${theme} ${size}`;
+      page.on("console", (message) => {
+        if (message.type() === "error" && !message.text().includes("401"))
+          console.log(`${where}: ${message.text()}`);
+      });
+      page.on("pageerror", (error) => console.log(`${where}: ${error.stack}`));
+      try {
+        await page.goto(`${url}/#token=${screen.scenario}`);
+        await page.waitForTimeout(screen.wait ?? 500);
+        if (screen.hash) {
+          await page.evaluate((hash) => {
+            document.location.hash = hash;
+          }, screen.hash);
+          await page.waitForTimeout(screen.wait ?? 400);
+        }
+        await screen.act?.(page);
+        await page.waitForTimeout(350);
+        await page.screenshot({ path: join(out, `${name}-${theme}-${size}.png`) });
+        const { violations } = await new AxeBuilder({ page }).analyze();
+        for (const { id, impact, help, nodes } of violations) {
+          findings += 1;
+          console.log(
+            `${where}: axe ${impact} ${id}: ${help}\n    ${nodes
+              .slice(0, 3)
+              .map((node) => node.target.join(" ") + " — " + node.failureSummary.split("\n")[1])
+              .join("\n    ")}`,
+          );
+        }
+      } catch (error) {
+        findings += 1;
+        console.log(`${where}: ${error.message.split("\n").slice(0, 3).join(" ")}`);
+      }
+      await context.close();
+    }
+  }
+}
+
+await browser.close();
+server.closeAllConnections();
+server.close();
+process.exitCode = findings > 0 ? 1 : 0;
