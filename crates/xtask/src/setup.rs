@@ -1,0 +1,83 @@
+//! What the machine needs.
+
+use crate::packages::{self, Purpose};
+use crate::steps::Steps;
+use crate::{engines, shell, tools, ui};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Also what the tests need: both engines, a browser, a display, tools.
+    #[arg(long)]
+    tests: bool,
+    /// Leave the desktop window out.
+    #[arg(long)]
+    headless: bool,
+    /// Install missing system packages without asking.
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// Sets up and leaves the engines running.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut steps = Steps::default();
+    if arguments.tests {
+        for_tests(&mut steps)?.keep();
+        return Ok(());
+    }
+    for_running(&mut steps, !arguments.headless, arguments.yes)?.keep();
+    Ok(())
+}
+
+/// What building and running takes.
+pub(crate) fn for_running(steps: &mut Steps, desktop: bool, yes: bool) -> anyhow::Result<engines::Started> {
+    steps.step("system packages", || {
+        let mut purposes = vec![Purpose::Build];
+        if desktop {
+            purposes.push(Purpose::Desktop);
+        }
+        if !has_engine() {
+            purposes.push(Purpose::Engine);
+        }
+        packages::install(&purposes, yes)
+    })?;
+    let started = steps.step("engine", || {
+        let mut started = engines::Started::default();
+        // Whichever engine is there will do; the product itself says how to mend one that is not well.
+        match engines::docker(&mut started) {
+            Err(error) if shell::which("podman").is_some() => {
+                println!("{error}\nPodman is there: going on with it")
+            }
+            Err(error) => return Err(error),
+            Ok(()) => {}
+        }
+        Ok(started)
+    })?;
+    steps.step("npm packages", || ui::packages("ui"))?;
+    Ok(started)
+}
+
+/// What the tests take. The engines stop when the answer is dropped, where they were started here.
+pub(crate) fn for_tests(steps: &mut Steps) -> anyhow::Result<engines::Started> {
+    steps.step("system packages", || {
+        packages::install(&[Purpose::Build, Purpose::Desktop, Purpose::Tests], true)
+    })?;
+    let started = steps.step("engines", || {
+        let mut started = engines::Started::default();
+        engines::docker(&mut started)?;
+        engines::podman(&mut started)?;
+        Ok(started)
+    })?;
+    steps.step("Debian image", engines::debian_image)?;
+    steps.step("base image", engines::base_image)?;
+    steps.step("tools", tools::install)?;
+    steps.step("npm packages", || {
+        ui::packages("ui")?;
+        ui::packages("tests/e2e")
+    })?;
+    Ok(started)
+}
+
+fn has_engine() -> bool {
+    std::env::var_os("DOCKER_HOST").is_some()
+        || ["dockerd", "docker", "podman"].iter().any(|name| shell::which(name).is_some())
+}

@@ -1,0 +1,150 @@
+//! Every test.
+
+use crate::steps::Steps;
+use crate::{agent, check, display, engines, paths, setup, shell, tools, ui};
+use anyhow::bail;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Only the steps whose name holds one of these words, after the set-up. What they need must have been built.
+    #[arg(long, num_args = 1..)]
+    only: Vec<String>,
+}
+
+type Step = (&'static str, fn() -> anyhow::Result<()>);
+
+/// In the order in which a failure costs least.
+const STEPS: &[Step] = &[
+    ("format", || shell::run("cargo").args(["fmt", "--all", "--check"]).show()),
+    ("crates, generated file, top level", check::run),
+    ("licences, bans, sources", || {
+        shell::run(tools::bin().join("cargo-deny")).args(["check", "bans", "licenses", "sources"]).show()
+    }),
+    ("UI: types", || ui::script("ui", "typecheck").and_then(|()| ui::script("tests/e2e", "typecheck"))),
+    ("UI: lint", || ui::script("ui", "lint")),
+    ("UI: format", || ui::script("ui", "format:check")),
+    ("UI: tests", || ui::script("ui", "test")),
+    ("UI: build", ui::build),
+    ("clippy", || {
+        let arguments = ["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"];
+        shell::run("cargo").args(arguments).show()
+    }),
+    ("agent", agent::build),
+    // In one go with the tests, so that programs and tests share what they are made of: built apart, the features of
+    // development dependencies would make most crates twice.
+    ("Rust: build", || {
+        shell::run("cargo").args(["build", "--workspace", "--all-targets", "--locked"]).show()
+    }),
+    ("Rust: tests", rust_tests),
+    ("Podman without rights", rootless),
+    ("browser, end to end", || browser(&[])),
+    ("window, end to end", window),
+];
+
+/// Sets up and runs everything that CI runs.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let wanted = chosen(&arguments.only)?;
+    let mut steps = Steps::default();
+    let engines = setup::for_tests(&mut steps)?;
+    for (name, work) in &wanted {
+        steps.step(name, work)?;
+    }
+    drop(engines);
+    drop(steps);
+    println!("\nall {} steps passed", wanted.len());
+    Ok(())
+}
+
+fn chosen(only: &[String]) -> anyhow::Result<Vec<Step>> {
+    let is_meant = |name: &str| {
+        only.is_empty() || only.iter().any(|word| name.to_lowercase().contains(&word.to_lowercase()))
+    };
+    let wanted: Vec<Step> = STEPS.iter().copied().filter(|(name, _)| is_meant(name)).collect();
+    if wanted.is_empty() {
+        let names: Vec<_> = STEPS.iter().map(|(name, _)| *name).collect();
+        bail!("no step is called so; there are: {}", names.join("; "));
+    }
+    Ok(wanted)
+}
+
+/// Pictures of every screen in both themes, and nothing else.
+pub(crate) fn screenshots() -> anyhow::Result<()> {
+    let mut steps = Steps::default();
+    let engines = setup::for_tests(&mut steps)?;
+    steps.step("UI: build", ui::build)?;
+    steps.step("agent", agent::build)?;
+    steps.step("product", || crate::run::build("aicockpit-cli", false))?;
+    steps.step("screens", || browser(&["screens"]))?;
+    drop(engines);
+    println!("pictures are in tests/artifacts/screens");
+    Ok(())
+}
+
+fn rust_tests() -> anyhow::Result<()> {
+    product(shell::run(tools::bin().join("cargo-nextest")))
+        .args(["nextest", "run", "--workspace", "--all-targets", "--locked", "--profile", "ci"])
+        .show()
+}
+
+/// The conformance suite again, on a Podman of a user without rights. By the same build as the tests before.
+fn rootless() -> anyhow::Result<()> {
+    let mut started = engines::Started::default();
+    let socket = engines::rootless_podman(&mut started)?;
+    product(shell::run(tools::bin().join("cargo-nextest")))
+        .args([
+            "nextest",
+            "run",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--profile",
+            "ci",
+            "--filterset",
+        ])
+        .args(["binary_id(aicockpit-engine-podman::conformance) & test(conformance_suite)"])
+        .env("AICOCKPIT_TEST_PODMAN_SOCKET", socket)
+        .show()
+}
+
+/// Playwright in Chromium, against the headless program and a real engine. `only` names specs.
+fn browser(only: &[&str]) -> anyhow::Result<()> {
+    product(shell::run("npx"))
+        .args(["--no-install", "playwright", "test"])
+        .args(only)
+        .dir(paths::root().join("tests/e2e"))
+        .show()
+}
+
+/// The real window, through WebDriver, on a display of its own.
+fn window() -> anyhow::Result<()> {
+    let screen = display::Screen::start()?;
+    product(shell::run("node"))
+        .args(["--test", "--test-reporter=spec", "window.test.mjs"])
+        .dir(paths::root().join("tests/window"))
+        .env("DISPLAY", screen.name())
+        .env("DBUS_SESSION_BUS_ADDRESS", screen.bus())
+        .env("TAURI_DRIVER", tools::bin().join("tauri-driver"))
+        .show()
+}
+
+/// Tells tests where what was built is.
+fn product(run: shell::Run) -> shell::Run {
+    run.env("AICOCKPIT_AGENT", paths::agent_binary())
+        .env("AICOCKPIT_UI", paths::ui().join("dist"))
+        .env("AICOCKPIT_BIN", paths::target().join("debug/aicockpit"))
+        .env("AICOCKPIT_DESKTOP", paths::target().join("debug/aicockpit-desktop"))
+        .env("CI", "true")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_chosen_by_a_word_of_their_name_and_a_wrong_word_is_told() {
+        assert_eq!(chosen(&[]).unwrap().len(), STEPS.len());
+        let names: Vec<_> = chosen(&["ui:".to_owned()]).unwrap().iter().map(|(name, _)| *name).collect();
+        assert!(names.iter().all(|name| name.starts_with("UI: ")) && names.len() >= 4, "{names:?}");
+        assert!(chosen(&["no such".to_owned()]).unwrap_err().to_string().contains("Rust: tests"));
+    }
+}
