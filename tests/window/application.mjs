@@ -11,7 +11,9 @@ const repository = resolve(import.meta.dirname, "../..");
 export const programs = {
   host: process.env.AICOCKPIT_BIN ?? join(repository, "target/debug/aicockpit"),
   desktop: process.env.AICOCKPIT_DESKTOP ?? join(repository, "target/debug/aicockpit-desktop"),
-  agent: process.env.AICOCKPIT_AGENT ?? join(repository, "target/agent/x86_64-unknown-linux-gnu/agent/aicockpit-agent"),
+  agent:
+    process.env.AICOCKPIT_AGENT ??
+    join(repository, "target/agent/x86_64-unknown-linux-gnu/agent/aicockpit-agent"),
   ui: process.env.AICOCKPIT_UI ?? join(repository, "ui/dist"),
   driver: process.env.TAURI_DRIVER ?? "tauri-driver",
 };
@@ -69,7 +71,9 @@ export class Application {
 
   /** Ends the window without any warning, as a crash would. */
   async kill() {
-    const children = execFileSync("ps", ["-o", "pid=,args=", "--ppid", String(this.#driver.pid)], { encoding: "utf8" });
+    const children = execFileSync("ps", ["-o", "pid=,args=", "--ppid", String(this.#driver.pid)], {
+      encoding: "utf8",
+    });
     const native = Number(/^\s*(\d+)/.exec(children)?.[1]);
     const windows = execFileSync("ps", ["-o", "pid=,comm=", "--ppid", String(native)], { encoding: "utf8" });
     for (const line of windows.split("\n")) {
@@ -89,6 +93,9 @@ export class Application {
     const ended = once(driver, "exit");
     driver.kill("SIGTERM");
     await ended;
+    // What it started may outlive it for a moment and hold these open.
+    driver.stdout.destroy();
+    driver.stderr.destroy();
   }
 
   /** Stops and forgets everything. */

@@ -104,7 +104,9 @@ export class Session {
       { type: "keyDown", value },
       { type: "keyUp", value },
     ]);
-    await request("POST", `${this.#address}/actions`, { actions: [{ type: "key", id: "keyboard", actions }] });
+    await request("POST", `${this.#address}/actions`, {
+      actions: [{ type: "key", id: "keyboard", actions }],
+    });
   }
 
   /** The window as a PNG. */

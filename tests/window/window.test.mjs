@@ -43,6 +43,20 @@ async function picture(session, name) {
   writeFileSync(join(artifacts, `${name}.png`), await session.screenshot());
 }
 
+/** A test that leaves a picture of the window behind where it fails. */
+function shown(application, name, work) {
+  test(name, async () => {
+    try {
+      await work();
+    } catch (error) {
+      await picture(application.session, `failed: ${name}`.replaceAll(/[^a-z0-9]+/gi, "-")).catch(
+        () => undefined,
+      );
+      throw error;
+    }
+  });
+}
+
 describe("the window", () => {
   const application = new Application();
   let session;
@@ -54,15 +68,17 @@ describe("the window", () => {
 
   after(async () => {
     await application.dispose();
-    if (workspace) for (const command of objectsOf(workspace)) docker(...command.slice(0, -1), ...command.at(-1).split("\n"));
+    if (workspace)
+      for (const command of objectsOf(workspace))
+        docker(...command.slice(0, -1), ...command.at(-1).split("\n"));
   });
 
-  test("opens on the dashboard with the engine found", async () => {
+  shown(application, "opens on the dashboard with the engine found", async () => {
     await engineFound(session);
     await picture(session, "dashboard");
   });
 
-  test("keeps the page to itself: no plugin answers it, no other page loads", async () => {
+  shown(application, "keeps the page to itself: no plugin answers it, no other page loads", async () => {
     const refused = await session.run(
       "return window.__TAURI_INTERNALS__.invoke('plugin:opener|open_url', { url: 'http://localhost' }).then(() => 'allowed', (error) => String(error))",
     );
@@ -70,15 +86,20 @@ describe("the window", () => {
     await session.run("location.href = 'file:///etc/passwd'");
     await engineFound(session);
     assert.equal(await session.run("return location.protocol"), "tauri:");
-    const evaluated = await session.run("try { return String(new Function('return 1')()) } catch { return 'blocked' }");
+    const evaluated = await session.run(
+      "try { return String(new Function('return 1')()) } catch { return 'blocked' }",
+    );
     assert.equal(evaluated, "blocked", "the content security policy allows no code made of text");
   });
 
-  test("makes a workspace whose terminal answers", async () => {
+  shown(application, "makes a workspace whose terminal answers", async () => {
     await session.type(await openCreation(session), "window-test");
     await session.press(Key.Enter);
     workspace = await until(
-      () => session.run("return /^#\\/workspace\\/([a-z0-9]+)$/.exec(location.hash)?.[1] ?? ''").then((id) => id || undefined),
+      () =>
+        session
+          .run("return /^#\\/workspace\\/([a-z0-9]+)$/.exec(location.hash)?.[1] ?? ''")
+          .then((id) => id || undefined),
       "the workspace's own page",
     );
     const prompt = await until(
@@ -94,10 +115,12 @@ describe("the window", () => {
     await picture(session, "terminal");
   });
 
-  test("comes back after it was killed, with the terminal as it was", async () => {
+  shown(application, "comes back after it was killed, with the terminal as it was", async () => {
     await application.kill();
     session = await application.start();
-    await session.run("location.hash = arguments[0]", `#/workspace/${workspace}`);
+    await engineFound(session);
+    // The tabs come back with the window.
+    await session.click(await session.find("//nav//button[contains(normalize-space(.), 'window-test')]"));
     await until(
       async () => (await screenText(session)).includes("42-from-the-window"),
       "the terminal's earlier output",
@@ -106,7 +129,7 @@ describe("the window", () => {
     await picture(session, "terminal-again");
   });
 
-  test("a second start of the program ends at once and leaves the first alone", async () => {
+  shown(application, "a second start of the program ends at once and leaves the first alone", async () => {
     const second = spawn(programs.desktop, [], { env: application.environment, stdio: "ignore" });
     const [code] = await once(second, "exit");
     assert.equal(code, 0);
@@ -127,7 +150,7 @@ describe("the window beside another process that owns the data", () => {
     }
   });
 
-  test("works through that process", async () => {
+  shown(application, "works through that process", async () => {
     host = spawn(programs.host, ["serve", "--listen", "127.0.0.1:0"], {
       env: application.environment,
       stdio: ["ignore", "pipe", "inherit"],
@@ -144,7 +167,7 @@ describe("the window beside another process that owns the data", () => {
     await session.role("button", "Choose a folder");
   });
 
-  test("takes over when that process ends", async () => {
+  shown(application, "takes over when that process ends", async () => {
     const ended = once(host, "exit");
     host.kill("SIGKILL");
     await ended;

@@ -8,6 +8,8 @@ use std::fs;
 
 /// State of a listening socket in /proc/net/tcp.
 const LISTEN: &str = "0A";
+/// Docker's resolver inside each container: not a program of the workspace's.
+const DOCKER_RESOLVER: [u8; 4] = [127, 0, 0, 11];
 
 /// A listening socket.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,6 +67,9 @@ fn parse_line(line: &str) -> Option<Socket> {
     }
     let (address, port) = local.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok().filter(|port| *port != 0)?;
+    if u32::from_str_radix(address, 16).is_ok_and(|word| word.to_ne_bytes() == DOCKER_RESOLVER) {
+        return None;
+    }
     Some(Socket { port, loopback: is_loopback(address)?, inode })
 }
 
@@ -125,6 +130,7 @@ mod tests {
         assert_eq!(is_loopback("0000000000000000FFFF00000100007F"), Some(true));
         assert_eq!(is_loopback("00000000000000000000000000000000"), Some(false));
         assert_eq!(parse_line("garbage"), None);
+        assert_eq!(parse_line(&line.replace("0100007F", "0B00007F")), None, "the engine's own resolver");
     }
 
     #[test]

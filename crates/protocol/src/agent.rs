@@ -38,8 +38,9 @@ pub const TERMINAL_CLOSED: u8 = 2;
 /// # Errors
 /// Never for the types of this module; other types may hold what MessagePack cannot carry.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, AgentError> {
-    rmp_serde::to_vec_named(message)
-        .map_err(|error| AgentError::new(ErrorCode::Protocol, format!("a message could not be encoded: {error}")))
+    rmp_serde::to_vec_named(message).map_err(|error| {
+        AgentError::new(ErrorCode::Protocol, format!("a message could not be encoded: {error}"))
+    })
 }
 
 /// Reads one message. The bytes are hostile input: they are at most [`MAX_MESSAGE_LEN`] long by the frame that
@@ -48,8 +49,9 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, AgentError> {
 /// # Errors
 /// [`ErrorCode::Protocol`] where the bytes are no such message.
 pub fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, AgentError> {
-    rmp_serde::from_slice(bytes)
-        .map_err(|error| AgentError::new(ErrorCode::Protocol, format!("a message could not be read: {error}")))
+    rmp_serde::from_slice(bytes).map_err(|error| {
+        AgentError::new(ErrorCode::Protocol, format!("a message could not be read: {error}"))
+    })
 }
 
 /// First message on a stream.
@@ -195,7 +197,10 @@ pub enum FromAgent {
 /// An answer.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each variant is named after what it carries; Call says which one answers what")]
+#[expect(
+    missing_docs,
+    reason = "each variant is named after what it carries; Call says which one answers what"
+)]
 pub enum Answer {
     Unit,
     Inside(workspace::WorkspaceInside),

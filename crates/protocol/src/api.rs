@@ -6,7 +6,9 @@
 use crate::engine::EngineInfo;
 use crate::error::ApiError;
 use crate::metrics::Sample;
-use crate::workspace::{DeletePreview, Plan, StepKind, TimelineEntry, Workspace, WorkspaceInside, WorkspaceSpec};
+use crate::workspace::{
+    DeletePreview, Plan, StepKind, TimelineEntry, Workspace, WorkspaceInside, WorkspaceSpec,
+};
 use crate::{BytePath, ContainerId, EngineId, StreamId, WorkspaceId};
 use crate::{fs, port, process, search, terminal};
 use serde::de::DeserializeOwned;
@@ -540,7 +542,10 @@ pub enum LinkState {
 /// Something happened; pushed to every connected client.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case", tag = "kind")]
-#[expect(clippy::large_enum_variant, reason = "an event is written out and dropped at once; a box would only cost")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an event is written out and dropped at once; a box would only cost"
+)]
 pub enum Event {
     /// An engine changed.
     Engine {

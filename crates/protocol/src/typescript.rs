@@ -72,7 +72,10 @@ pub fn generate() -> String {
         out.push_str(text);
         out.push('\n');
     }
-    let _ = write!(out, "/** Every operation: what is sent and what comes back. */\nexport interface Operations {{\n{map}}}\n");
+    let _ = write!(
+        out,
+        "/** Every operation: what is sent and what comes back. */\nexport interface Operations {{\n{map}}}\n"
+    );
     for (name, wanted, doc) in [
         ("REQUEST_BODY", BodyUse::Request, "Operations whose request carries bytes."),
         ("REPLY_BODY", BodyUse::Reply, "Operations whose reply carries bytes."),
@@ -107,7 +110,11 @@ fn constants() -> String {
     for (name, value, doc) in [
         ("HEADER_LEN", frame::HEADER_LEN, "Bytes of a frame before its JSON text."),
         ("MAX_FRAME_LEN", frame::MAX_FRAME_LEN, "The largest frame accepted, in bytes."),
-        ("INITIAL_STREAM_CREDIT", frame::INITIAL_STREAM_CREDIT as usize, "Credit a stream starts with, in bytes."),
+        (
+            "INITIAL_STREAM_CREDIT",
+            frame::INITIAL_STREAM_CREDIT as usize,
+            "Credit a stream starts with, in bytes.",
+        ),
         ("MAX_FILE_CHUNK", crate::fs::MAX_FILE_CHUNK, "Most bytes of a file in one request or reply."),
     ] {
         let _ = write!(out, "\n/** {doc} */\nexport const {name} = {value};\n");

@@ -22,7 +22,20 @@ const STEPS: &[Step] = &[
     }),
     ("UI: types", || ui::script("ui", "typecheck").and_then(|()| ui::script("tests/e2e", "typecheck"))),
     ("UI: lint", || ui::script("ui", "lint")),
-    ("UI: format", || ui::script("ui", "format:check")),
+    ("UI: format", || {
+        ui::script("ui", "format:check")?;
+        shell::run("npx")
+            .args([
+                "--no-install",
+                "prettier",
+                "--check",
+                "../tests/e2e/{specs,support}/*.ts",
+                "../tests/window/*.mjs",
+            ])
+            .args(["--config", ".prettierrc.json"])
+            .dir(paths::ui())
+            .show()
+    }),
     ("UI: tests", || ui::script("ui", "test")),
     ("UI: build", ui::build),
     ("clippy", || {

@@ -1,7 +1,7 @@
 import { expect, test } from "@playwright/test";
 import { rmSync } from "node:fs";
 import { Cockpit } from "../support/cockpit.ts";
-import { insideWorkspace, objectsOf, removeByForce, workspaceIds } from "../support/docker.ts";
+import { insideWorkspace, objectsOf, removeByForce, workspacesOf } from "../support/docker.ts";
 import { Host } from "../support/host.ts";
 import { makeRepository } from "../support/repository.ts";
 
@@ -12,14 +12,13 @@ test("a repository becomes a workspace that is worked in, survives a crash of th
   test.setTimeout(30 * 60_000);
   const host = new Host();
   const repository = makeRepository();
-  const before = new Set(workspaceIds());
-  const ours = () => workspaceIds().find((id) => !before.has(id)) ?? "";
+  const ours = () => workspacesOf(host)[0] ?? "";
   const cockpit = new Cockpit(page);
 
   try {
     await test.step("create from a local Git repository", async () => {
       await page.goto(await host.start());
-      await page.waitForTimeout(1500);
+      await expect(page.getByRole("heading", { name: "Create your first workspace" })).toBeVisible();
       await cockpit.create(repository, { readAs: "Git repository", name: "station" });
       await expect(cockpit.files.getByRole("treeitem", { name: /README\.md/ })).toBeVisible();
       expect(ours(), "one workspace's container exists").not.toBe("");

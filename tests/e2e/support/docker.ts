@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { type Host } from "./host.ts";
 
 const docker = (...args: string[]) => execFileSync("docker", args, { encoding: "utf8", stdio: "pipe" }).trim();
 
@@ -13,14 +14,18 @@ export function objectsOf(workspace: string): string[] {
   ].filter((line) => line.includes(workspace));
 }
 
-/** The workspaces' containers that exist now. */
-export function workspaceIds(): string[] {
+/** The workspaces that a host made and that have a container now. */
+export function workspacesOf(host: Host): string[] {
+  const owner = host.owner();
+  if (owner === undefined) return [];
   return lines(
     docker(
       "ps",
       "--all",
       "--filter",
-      "label=dev.aicockpit.workspace",
+      `label=dev.aicockpit.owner=${owner}`,
+      "--filter",
+      "label=dev.aicockpit.kind=workspace",
       "--format",
       '{{.Label "dev.aicockpit.workspace"}}',
     ),

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -51,6 +51,12 @@ export class Host {
       child.once("error", failed);
     });
     return address;
+  }
+
+  /** The id that everything it makes on an engine is labelled with. */
+  owner(): string | undefined {
+    const file = join(this.home, "owner");
+    return existsSync(file) ? readFileSync(file, "utf8").trim() : undefined;
   }
 
   /** What the host printed so far. */

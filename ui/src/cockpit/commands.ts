@@ -249,7 +249,7 @@ export function useCockpitCommands(session: CockpitSession, active: boolean): vo
         id: "editor.close",
         group: "Editor",
         title: "Close editor tab",
-        keys: ["Mod+W", "Mod+F4"],
+        keys: ["Mod+W", "Alt+W"],
         when: ({ terminal }) => !terminal && inEditor(),
         run: closeActive,
       },

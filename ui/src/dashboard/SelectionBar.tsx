@@ -1,6 +1,5 @@
 import { Play, Power, RotateCw, Trash2, X } from "lucide-react";
 import { Button, IconButton } from "@/components";
-import { plural } from "@/lib/format";
 import { type Workspace } from "@/protocol/generated";
 import { allows } from "@/state/workspaces";
 import { type Actions } from "./actions";
@@ -26,7 +25,8 @@ export function SelectionBar({
       className="flex shrink-0 flex-wrap items-center gap-2 px-4 py-3"
     >
       <h1 aria-live="polite" className="mr-auto text-lg font-semibold tabular-nums">
-        {plural(selected.length, "workspace")} selected
+        {selected.length}{" "}
+        <span className="max-sm:sr-only">{selected.length === 1 ? "workspace" : "workspaces"}</span> selected
       </h1>
       <Button
         icon={<Play size={14} aria-hidden />}

@@ -1,17 +1,26 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useEffectEvent, useRef, useState } from "react";
-import { callKey, useAction } from "@/client";
-import { monaco } from "@/cockpit/editor/monaco";
+import { callKey, CallError, useAction } from "@/client";
+import { loadMonaco } from "@/cockpit/editor/load";
+import type * as monacoModule from "@/cockpit/editor/monaco";
 import { useCommands } from "@/commands";
 import { Button, ErrorState } from "@/components";
 import { type Settings } from "@/protocol/generated";
 
 const print = (settings: Settings) => `${JSON.stringify(settings, null, 2)}\n`;
 
+const UNREACHED = new CallError({
+  code: "disconnected",
+  message: "The host did not send a part of this page.",
+  hint: "Try again; if that does not help, reload the page.",
+});
+
 /** All settings as one text, keys that this version does not know included. */
 export function JsonPage({ settings }: { settings: Settings }) {
   const place = useRef<HTMLDivElement>(null);
-  const editor = useRef<monaco.editor.IStandaloneCodeEditor>(undefined);
+  const editor = useRef<monacoModule.monaco.editor.IStandaloneCodeEditor>(undefined);
+  const [missing, setMissing] = useState(false);
+  const [attempt, setAttempt] = useState(0);
   const queries = useQueryClient();
   const put = useAction("settings.put");
   const [text, setText] = useState(() => print(settings));
@@ -22,27 +31,36 @@ export function JsonPage({ settings }: { settings: Settings }) {
   const onText = useEffectEvent(setText);
   const initial = useEffectEvent(() => kept);
   useEffect(() => {
-    if (!place.current) return;
-    const created = monaco.editor.create(place.current, {
-      value: initial(),
-      language: "json",
-      automaticLayout: true,
-      minimap: { enabled: false },
-      scrollBeyondLastLine: false,
-      fontFamily: "JetBrains Mono Variable",
-      fontSize: 13,
-      tabSize: 2,
-      ariaLabel: "Settings as JSON",
-      padding: { top: 8, bottom: 8 },
-    });
-    editor.current = created;
-    created.onDidChangeModelContent(() => onText(created.getValue()));
-    created.focus();
+    let wanted = true;
+    loadMonaco().then(
+      ({ monaco }) => {
+        if (!wanted || !place.current) return;
+        const created = monaco.editor.create(place.current, {
+          value: initial(),
+          language: "json",
+          automaticLayout: true,
+          minimap: { enabled: false },
+          scrollBeyondLastLine: false,
+          fontFamily: "JetBrains Mono Variable",
+          fontSize: 13,
+          tabSize: 2,
+          renderFinalNewline: "on",
+          ariaLabel: "Settings as JSON",
+          padding: { top: 8, bottom: 8 },
+        });
+        editor.current = created;
+        created.onDidChangeModelContent(() => onText(created.getValue()));
+        created.focus();
+      },
+      () => wanted && setMissing(true),
+    );
     return () => {
-      created.getModel()?.dispose();
-      created.dispose();
+      wanted = false;
+      editor.current?.getModel()?.dispose();
+      editor.current?.dispose();
+      editor.current = undefined;
     };
-  }, []);
+  }, [attempt]);
 
   const save = () => {
     if (problem !== undefined || !changed) return;
@@ -75,6 +93,19 @@ export function JsonPage({ settings }: { settings: Settings }) {
       {put.error && (
         <div className="p-3">
           <ErrorState compact title="The settings were not saved" error={put.error} />
+        </div>
+      )}
+      {missing && (
+        <div className="p-3">
+          <ErrorState
+            compact
+            title="The editor could not be loaded"
+            error={UNREACHED}
+            onRetry={() => {
+              setMissing(false);
+              setAttempt(attempt + 1);
+            }}
+          />
         </div>
       )}
       <div ref={place} className="min-h-60 flex-1" />

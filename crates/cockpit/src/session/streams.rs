@@ -159,18 +159,20 @@ impl Streams {
 }
 
 impl StreamInput {
-    /// The next piece; `None` at the client's end of the stream. Dropping the future loses nothing. The piece counts
-    /// as consumed with the next call.
+    /// The next piece; `None` where the client said that all was sent. Waits for ever where it let go instead, which
+    /// [`StreamOutput::gone`] tells. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Option<Vec<u8>> {
         if self.ended {
             return None;
         }
         match self.pieces.recv().await {
             Some(Input::Data(bytes)) => Some(bytes),
-            Some(Input::End) | None => {
+            Some(Input::End) => {
                 self.ended = true;
                 None
             }
+            // Let go of without an end: what was sent is a part, and must not be taken for the whole.
+            None => std::future::pending().await,
         }
     }
 
@@ -231,5 +233,47 @@ impl Drop for StreamOutput {
         if !self.ended {
             self.streams.lock().open.remove(&self.id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    #[tokio::test]
+    async fn all_sent_is_an_end_and_letting_go_is_none() {
+        let (sink, _frames) = mpsc::channel(16);
+        let streams = Streams::new(sink);
+        let ways: [(&str, &dyn Fn(u32)); 3] = [
+            ("broken off", &|id| streams.ended(id, "{\"kind\":\"closed\"}")),
+            ("nonsense", &|id| streams.ended(id, "nonsense")),
+            ("the client left", &|_| streams.close_all()),
+        ];
+        for (way, let_go) in ways {
+            let (id, mut input, output) = streams.open().unwrap();
+            streams.data(id.0, b"a part");
+            let_go(id.0);
+            assert_eq!(input.next().await.as_deref(), Some(&b"a part"[..]));
+            assert!(input.next().now_or_never().is_none(), "{way} is no end");
+            assert!(output.gone().now_or_never().is_some(), "{way}");
+        }
+        let (id, mut input, output) = streams.open().unwrap();
+        streams.ended(id.0, "");
+        assert_eq!(input.next().await, None);
+        assert!(output.gone().now_or_never().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_sends_beyond_its_credit_loses_the_stream() {
+        let (sink, mut frames) = mpsc::channel(16);
+        let streams = Streams::new(sink);
+        let (id, _input, output) = streams.open().unwrap();
+        streams.data(id.0, &vec![0; aicockpit_protocol::frame::INITIAL_STREAM_CREDIT as usize]);
+        assert!(output.gone().now_or_never().is_none(), "within its credit");
+        streams.data(id.0, b"x");
+        assert!(output.gone().now_or_never().is_some());
+        let told = frames.recv().await.unwrap();
+        assert!(aicockpit_protocol::frame::Frame::decode(&told).unwrap().json.contains("failed"));
     }
 }

@@ -101,6 +101,7 @@ pub(super) async fn download(
     let ended = tokio::select! {
         ended = send_all(&mut stream, &output) => ended,
         () = let_go(&mut input) => Ok(StreamEnd::Finished { stat: None }),
+        () = output.gone() => Err(Stop::Gone),
     };
     conclude(output, ended).await;
 }
@@ -222,6 +223,7 @@ pub(super) async fn search(
     let ended = tokio::select! {
         ended = search_results(&mut stream, &output) => ended,
         () = let_go(&mut input) => Ok(StreamEnd::Finished { stat: None }),
+        () = output.gone() => Err(Stop::Gone),
     };
     conclude(output, ended).await;
 }

@@ -2,7 +2,7 @@ import { CircleAlert, Lock, TriangleAlert } from "lucide-react";
 import { type ReactNode } from "react";
 import { Button } from "@/components";
 import { cx } from "@/lib/cx";
-import { type ReadOnlyReason, type TextDocument } from "../model/documents";
+import { type ReadOnlyReason, type TextDocument } from "../model/document";
 import { useSession } from "../session/context";
 
 const READ_ONLY: Record<ReadOnlyReason, string> = {

@@ -12,6 +12,7 @@ import { ContextMenu, IconButton, Menu, type MenuEntry } from "@/components";
 import { cx } from "@/lib/cx";
 import { GIT_LETTERS } from "../model/git";
 import { copyText, relativeTo } from "../explorer/files";
+import { readDragged } from "../explorer/drag";
 import { FileIcon } from "../explorer/icons";
 import { basename, dirname, extension, relative, shown } from "../model/path";
 import { useSession } from "../session/context";
@@ -43,6 +44,11 @@ export function EditorArea() {
       disableFloatingGroups
       scrollbars="native"
       onReady={({ api }: DockviewReadyEvent) => session.groups.attach(api)}
+      onDidDrop={({ nativeEvent, group, position }) => {
+        const data = nativeEvent instanceof DragEvent ? nativeEvent.dataTransfer : null;
+        const paths = data && readDragged(data, session.workspace);
+        if (paths) session.groups.dropped(paths, group, position);
+      }}
     />
   );
 }
@@ -99,10 +105,10 @@ function FileTab({ api, params }: IDockviewPanelHeaderProps<PaneParams>) {
           <span className="max-w-24 truncate text-xs text-faint">{shown(folder)}</span>
         )}
         {change && change !== "ignored" && <span className="sr-only">, {GIT_LETTERS[change]}</span>}
-        <button
-          type="button"
-          aria-label={dirty ? `Close ${shown(name)}, unsaved` : `Close ${shown(name)}`}
-          tabIndex={-1}
+        {dirty && <span className="sr-only">, unsaved</span>}
+        {/* For the mouse: a tab holds nothing else that could take the focus; keys close it by command. */}
+        <span
+          role="presentation"
           onClick={(event) => {
             event.stopPropagation();
             close();
@@ -110,8 +116,7 @@ function FileTab({ api, params }: IDockviewPanelHeaderProps<PaneParams>) {
           onPointerDown={(event) => event.stopPropagation()}
           className={cx(
             "inline-flex size-5 shrink-0 items-center justify-center rounded-sm text-muted hover:bg-active hover:text-fg",
-            !dirty && "opacity-0 group-hover/tab:opacity-100 group-data-[active]/tab:opacity-100",
-            !dirty && api.isActive && "opacity-100",
+            !dirty && !api.isActive && "opacity-0 group-hover/tab:opacity-100",
           )}
         >
           {dirty ? (
@@ -122,7 +127,7 @@ function FileTab({ api, params }: IDockviewPanelHeaderProps<PaneParams>) {
           ) : (
             <X size={14} aria-hidden />
           )}
-        </button>
+        </span>
       </div>
     </ContextMenu>
   );

@@ -4,7 +4,7 @@ import { useEffect, useEffectEvent, useRef, useState, useSyncExternalStore, type
 import { toCallError, useCall } from "@/client";
 import { Button, EmptyState, ErrorState, Loading, Skeleton } from "@/components";
 import { formatBytes } from "@/lib/format";
-import { type TextDocument } from "../model/documents";
+import { type TextDocument } from "../model/document";
 import { shown } from "../model/path";
 import { useCockpit, useSession } from "../session/context";
 import { useModel } from "../useModel";

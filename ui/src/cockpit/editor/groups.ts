@@ -1,9 +1,17 @@
-import { type DockviewApi, type IDockviewPanel, type SerializedDockview } from "dockview-react";
+import {
+  type DockviewApi,
+  type DockviewGroupPanel,
+  type IDockviewPanel,
+  type Position,
+  type SerializedDockview,
+} from "dockview-react";
 import { toastError } from "@/components";
-import { type Documents, type TextDocument } from "../model/documents";
+import { type TextDocument } from "../model/document";
+import { type Documents } from "../model/documents";
 import { type LayoutStore } from "../model/layout";
 import { Observable } from "../model/observable";
 import { basename, isWithin, moved, nameProblem } from "../model/path";
+import { DRAGGED_PATHS } from "../explorer/drag";
 import { type Questions } from "../session/questions";
 
 export type PaneMode = "file" | "markdown" | "diff";
@@ -37,6 +45,12 @@ export interface OpenOptions {
 }
 
 const CLOSED_KEPT = 30;
+const SIDES: Partial<Record<Position, "left" | "right" | "above" | "below">> = {
+  left: "left",
+  right: "right",
+  top: "above",
+  bottom: "below",
+};
 
 export function paneOf(panel: IDockviewPanel): PaneParams {
   return panel.params as unknown as PaneParams;
@@ -52,15 +66,23 @@ export class EditorGroups extends Observable {
   private readonly layout: LayoutStore;
   private readonly questions: Questions;
   private readonly autosaveDelay: () => number;
+  private readonly isDirectory: (path: string) => boolean;
   /** The panel that wants the focus as soon as it can take it. */
   private focusWanted: string | undefined;
 
-  constructor(documents: Documents, layout: LayoutStore, questions: Questions, autosaveDelay: () => number) {
+  constructor(
+    documents: Documents,
+    layout: LayoutStore,
+    questions: Questions,
+    autosaveDelay: () => number,
+    isDirectory: (path: string) => boolean,
+  ) {
     super();
     this.documents = documents;
     this.layout = layout;
     this.questions = questions;
     this.autosaveDelay = autosaveDelay;
+    this.isDirectory = isDirectory;
     // An edited file is no preview any more.
     documents.subscribe(() => {
       for (const panel of this.panels) {
@@ -89,8 +111,34 @@ export class EditorGroups extends Observable {
       if (active) this.layout.noteOpened(active.path);
       this.remember();
     });
+    api.onUnhandledDragOver((event) => {
+      if (
+        event.nativeEvent instanceof DragEvent &&
+        event.nativeEvent.dataTransfer?.types.includes(DRAGGED_PATHS)
+      ) {
+        event.accept();
+      }
+    });
     api.onDidRemovePanel((panel) => this.removed(paneOf(panel)));
     for (const open of this.waiting.splice(0)) open();
+    this.changed();
+  }
+
+  /** Files of the tree were dropped on a group, or at its side. */
+  dropped(paths: readonly string[], group: DockviewGroupPanel | undefined, position: Position): void {
+    const { api } = this;
+    if (!api) return;
+    let side = SIDES[position];
+    let target = group;
+    for (const path of paths.filter((dropped) => !this.isDirectory(dropped))) {
+      const place = target && { referenceGroup: target, ...(side ? { direction: side } : {}) };
+      const panel = this.add(api, path, "file", place ? { position: place } : {});
+      // The first makes the new group, the others join it.
+      target = panel.group;
+      side = undefined;
+      this.focusWanted = panel.id;
+      panel.api.setActive();
+    }
     this.changed();
   }
 

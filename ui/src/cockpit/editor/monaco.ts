@@ -2,7 +2,7 @@
 import "monaco-editor/features/register.all.js";
 import * as monaco from "monaco-editor/editor/editor.api.js";
 import EditorWorker from "monaco-editor/editor/editor.worker.js?worker";
-import { type TextBuffer } from "../model/documents";
+import { type TextBuffer } from "../model/document";
 import { type Eol } from "../model/encoding";
 import { registerLanguages } from "./languages";
 import { giveTools, tools, type Tools } from "./tools";

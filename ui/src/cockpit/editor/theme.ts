@@ -155,7 +155,7 @@ export function monacoTheme(): Monaco.editor.IStandaloneThemeData {
       "editor.rangeHighlightBackground": tokenColour("--accent", 0.1),
       "editor.foldBackground": tokenColour("--code-selection", 0.25),
       "editorCursor.foreground": focus,
-      "editorLineNumber.foreground": tokenColour("--faint", 0.75),
+      "editorLineNumber.foreground": tokenColour("--faint"),
       "editorLineNumber.activeForeground": text,
       "editorIndentGuide.background1": line,
       "editorIndentGuide.activeBackground1": tokenColour("--line-strong"),

@@ -43,9 +43,9 @@ import {
   renameEntry,
   uploadFiles,
 } from "./files";
+import { DRAGGED_PATHS as PATHS, writeDragged, readDragged } from "./drag";
 import { NameRow, NodeRow, ROW_HEIGHT } from "./TreeRow";
 
-const PATHS = "application/x-aicockpit-paths";
 const OPEN_FOLDER_MS = 600;
 const PAGE = 20;
 
@@ -177,11 +177,9 @@ function Tree() {
     clearTimeout(openTimer.current);
     setDropOn(undefined);
     const target = dropDirectory(row, tree.root);
-    const moved = event.dataTransfer.getData(PATHS);
-    if (moved !== "") {
-      const { workspace, paths } = JSON.parse(moved) as { workspace: string; paths: string[] };
-      if (workspace === session.workspace)
-        void placeEntries(session, paths, target, event.ctrlKey || event.altKey);
+    const dragged = readDragged(event.dataTransfer, session.workspace);
+    if (dragged) {
+      void placeEntries(session, dragged, target, event.ctrlKey || event.altKey);
       return;
     }
     void droppedFiles(event.dataTransfer).then((files) => uploadFiles(session, target, files));
@@ -360,11 +358,7 @@ function Tree() {
                     onDragStart={(event) => {
                       const { path } = row.node;
                       if (!tree.selected.has(path)) tree.focusOnly(path);
-                      event.dataTransfer.setData(
-                        PATHS,
-                        JSON.stringify({ workspace: session.workspace, paths: tree.chosen }),
-                      );
-                      event.dataTransfer.setData("text/plain", tree.chosen.join("\n"));
+                      writeDragged(event.dataTransfer, session.workspace, tree.chosen);
                       event.dataTransfer.effectAllowed = "copyMove";
                     }}
                     onDragOver={(event) => onDragOver(event, row)}

@@ -1,12 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { type Draft, type FileStat, type WriteCondition } from "@/protocol/generated";
-import {
-  Documents,
-  DRAFT_DELAY_MS,
-  type DocumentFiles,
-  type TextBuffer,
-  type TextDocument,
-} from "./documents";
+import { DRAFT_DELAY_MS, type DocumentFiles, type TextBuffer, type TextDocument } from "./document";
+import { Documents } from "./documents";
 
 class Failure extends Error {
   readonly code: string;

@@ -105,10 +105,9 @@ function TerminalTab({ api, params }: IDockviewPanelHeaderProps<TerminalParams>)
         <span className={cx("max-w-40 truncate", info.exit && "text-faint")}>{shown(title)}</span>
         {info.busy && !info.exit && <span className="sr-only">, running</span>}
         {info.exit && <span className="sr-only">, ended</span>}
-        <button
-          type="button"
-          aria-label={`Close terminal ${shown(title)}`}
-          tabIndex={-1}
+        {/* For the mouse: a tab holds nothing else that could take the focus; keys close it by command. */}
+        <span
+          role="presentation"
           onClick={(event) => {
             event.stopPropagation();
             void session.closeTerminal(terminal);
@@ -117,7 +116,7 @@ function TerminalTab({ api, params }: IDockviewPanelHeaderProps<TerminalParams>)
           className="inline-flex size-5 shrink-0 items-center justify-center rounded-sm text-muted opacity-0 group-hover/tab:opacity-100 hover:bg-active hover:text-fg"
         >
           <X size={12} aria-hidden />
-        </button>
+        </span>
       </div>
     </ContextMenu>
   );

@@ -8,7 +8,7 @@ import {
   type Stream,
 } from "@/client";
 import { MAX_FILE_CHUNK, type FileStat, type SearchMessage, type WriteCondition } from "@/protocol/generated";
-import { type DocumentFiles } from "../model/documents";
+import { type DocumentFiles } from "../model/document";
 import { JsonLines, type SearchHost } from "../model/search";
 import { type TerminalHost, type TerminalStream } from "../model/terminals";
 

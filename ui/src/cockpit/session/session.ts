@@ -4,7 +4,8 @@ import { type Event, type Settings, type WorkspaceInside } from "@/protocol/gene
 import { Cursor } from "../editor/cursor";
 import { EditorGroups } from "../editor/groups";
 import { loadMonaco } from "../editor/load";
-import { Documents, type CreateBuffer } from "../model/documents";
+import { type CreateBuffer } from "../model/document";
+import { Documents } from "../model/documents";
 import { LayoutStore, type Layout, type SideView } from "../model/layout";
 import { isWithin, resolve } from "../model/path";
 import { TextSearch } from "../model/search";
@@ -58,7 +59,13 @@ export class CockpitSession {
     );
     this.tree = new FileTree(inside.folder, (path) => this.host.call("fs.list", { path }));
     this.documents = new Documents(inside.folder, this.host.documentFiles, this.documentOptions());
-    this.groups = new EditorGroups(this.documents, this.layout, this.questions, () => this.autosaveDelay());
+    this.groups = new EditorGroups(
+      this.documents,
+      this.layout,
+      this.questions,
+      () => this.autosaveDelay(),
+      (path) => this.tree.node(path)?.directory === true,
+    );
     this.terminals = new Terminals(this.host.terminalHost);
     this.bottom = new BottomPanel(this.terminals, this.layout);
     this.screens = new Screens(this.terminals, {

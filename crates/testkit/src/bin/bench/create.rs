@@ -4,7 +4,9 @@ use crate::host::Host;
 use crate::peer;
 use crate::report::{Report, ms};
 use aicockpit_cockpit::socket::ClientStream;
-use aicockpit_protocol::api::{FsList, In, TerminalAttach, TerminalClose, TerminalCreate, WorkspaceOpen, WorkspaceRef};
+use aicockpit_protocol::api::{
+    FsList, In, TerminalAttach, TerminalClose, TerminalCreate, WorkspaceOpen, WorkspaceRef,
+};
 use aicockpit_protocol::fs::ListDirectory;
 use aicockpit_protocol::terminal::{AttachTerminal, CloseTerminal, CreateTerminal};
 use aicockpit_protocol::{TerminalId, WorkspaceId};
@@ -70,7 +72,8 @@ async fn peer_round(host: &Host, round: usize) -> Result<std::time::Duration> {
     let name = format!("aicockpit-bench-peer-{round}");
     let begin = Instant::now();
     peer::run(engine, &["network", "create", &name]).await?;
-    peer::run(engine, &["run", "--detach", "--name", &name, "--network", &name, &host.image, "sleep", "600"]).await?;
+    peer::run(engine, &["run", "--detach", "--name", &name, "--network", &name, &host.image, "sleep", "600"])
+        .await?;
     peer::first_prompt(engine, &name).await?;
     let took = begin.elapsed();
     peer::run(engine, &["rm", "--force", &name]).await?;

@@ -20,7 +20,10 @@ pub(crate) async fn measure(host: &Host, workspace: &WorkspaceId, report: &mut R
         args: WriteFile { path: path.clone(), condition: WriteCondition::Any, create_parents: false },
     };
     let stat = || In { workspace: workspace.clone(), args: Stat { path: path.clone() } };
-    let read = || In { workspace: workspace.clone(), args: ReadFile { path: path.clone(), offset: 0, length: 4096 } };
+    let read = || In {
+        workspace: workspace.clone(),
+        args: ReadFile { path: path.clone(), offset: 0, length: 4096 },
+    };
     host.client.call_with::<FsWrite>(write(), &content).await?;
 
     let (mut stats, mut reads, mut writes) = (Vec::new(), Vec::new(), Vec::new());

@@ -22,14 +22,16 @@ pub(crate) struct Host {
     pub(crate) client: Client,
     pub(crate) engine: String,
     pub(crate) image: String,
-    process: Child,
+    /// Ends with this value.
+    _process: Child,
     _home: TempDir,
 }
 
 impl Host {
     /// Starts the host named by `AICOCKPIT_BIN` on a data folder of its own.
     pub(crate) async fn start(engine: &str, image: &str) -> Result<Self> {
-        let program = std::env::var_os("AICOCKPIT_BIN").context("AICOCKPIT_BIN does not name the program to measure")?;
+        let program = std::env::var_os("AICOCKPIT_BIN")
+            .context("AICOCKPIT_BIN does not name the program to measure")?;
         let home = tempfile::tempdir()?;
         let mut process = Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0"])
@@ -51,17 +53,18 @@ impl Host {
         // The host may print more; its pipe must not fill.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let client = Client::connect(&home.path().join("cockpit.sock")).await?;
-        Ok(Self { client, engine: engine.to_owned(), image: image.to_owned(), process, _home: home })
+        Ok(Self {
+            client,
+            engine: engine.to_owned(),
+            image: image.to_owned(),
+            _process: process,
+            _home: home,
+        })
     }
 
     /// The engine's own command.
     pub(crate) fn engine_command(&self) -> &'static str {
         if self.engine.starts_with("podman") { "podman" } else { "docker" }
-    }
-
-    /// Process id of the host.
-    pub(crate) fn pid(&self) -> Option<u32> {
-        self.process.id()
     }
 
     /// Creates an empty workspace and waits until its agent answers.

@@ -38,7 +38,9 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let wanted = |aim: &str| arguments.aims.is_empty() || arguments.aims.iter().any(|name| name.eq_ignore_ascii_case(aim));
+    let wanted = |aim: &str| {
+        arguments.aims.is_empty() || arguments.aims.iter().any(|name| name.eq_ignore_ascii_case(aim))
+    };
     let host = host::Host::start(&arguments.engine, &arguments.image).await?;
     let mut report = Report::default();
 

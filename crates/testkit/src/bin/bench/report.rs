@@ -80,7 +80,10 @@ impl Report {
     /// Prints the table.
     #[expect(clippy::print_stdout, reason = "the table is what the command is for")]
     pub(crate) fn print(&self) {
-        println!("{:<4} {:<42} {:>27}  {:<34} aim", "", "", "ours min / median / max", "peer, ratio min / median / max");
+        println!(
+            "{:<4} {:<42} {:>27}  {:<34} aim",
+            "", "", "ours min / median / max", "peer, ratio min / median / max"
+        );
         for row in &self.rows {
             let Spread { min, median, max } = row.ours;
             let ours = format!("{min:.2} / {median:.2} / {max:.2} {}", row.unit);
@@ -102,7 +105,11 @@ pub(crate) fn ms(duration: Duration) -> f64 {
 pub(crate) fn percentile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index within the sorted values")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an index within the sorted values"
+    )]
     let index = (share * (sorted.len().saturating_sub(1)) as f64).round() as usize;
     sorted.get(index).copied().unwrap_or(f64::NAN)
 }

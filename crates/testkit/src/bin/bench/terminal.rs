@@ -17,9 +17,18 @@ const FLOOD_BYTES: u64 = 100_000_000;
 const KEYSTROKES: usize = 500;
 
 /// P4.
-pub(crate) async fn measure(host: &Host, workspace: &WorkspaceId, runs: usize, report: &mut Report) -> Result<()> {
+pub(crate) async fn measure(
+    host: &Host,
+    workspace: &WorkspaceId,
+    runs: usize,
+    report: &mut Report,
+) -> Result<()> {
     let (quiet, mut stream) = first_prompt(host, workspace, &["sh"]).await?;
-    say(&mut stream, "PS1=; stty -echo; head -c 75000000 /dev/urandom | base64 -w 99 > /tmp/flood; cat; echo\n").await?;
+    say(
+        &mut stream,
+        "PS1=; stty -echo; head -c 75000000 /dev/urandom | base64 -w 99 > /tmp/flood; cat; echo\n",
+    )
+    .await?;
     // `cat` with the terminal's own echo off answers each line once: a whole round trip through program and terminal.
     settle(&mut stream).await?;
     let alone = echoes(&mut stream).await?;
@@ -66,7 +75,12 @@ pub(crate) async fn measure(host: &Host, workspace: &WorkspaceId, runs: usize, r
     close(host, workspace, quiet).await
 }
 
-async fn flood_throughput(host: &Host, workspace: &WorkspaceId, runs: usize, report: &mut Report) -> Result<()> {
+async fn flood_throughput(
+    host: &Host,
+    workspace: &WorkspaceId,
+    runs: usize,
+    report: &mut Report,
+) -> Result<()> {
     let container = format!("aicockpit-{workspace}");
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..runs {
@@ -151,7 +165,9 @@ async fn say(stream: &mut ClientStream, text: &str) -> Result<()> {
 }
 
 async fn close(host: &Host, workspace: &WorkspaceId, terminal: TerminalId) -> Result<()> {
-    host.client.call::<TerminalClose>(In { workspace: workspace.clone(), args: CloseTerminal { terminal } }).await?;
+    host.client
+        .call::<TerminalClose>(In { workspace: workspace.clone(), args: CloseTerminal { terminal } })
+        .await?;
     Ok(())
 }
 

@@ -13,7 +13,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const SIZE: u64 = 1 << 30;
 
 /// P13.
-pub(crate) async fn measure(host: &Host, workspace: &WorkspaceId, runs: usize, report: &mut Report) -> Result<()> {
+pub(crate) async fn measure(
+    host: &Host,
+    workspace: &WorkspaceId,
+    runs: usize,
+    report: &mut Report,
+) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let local = folder.path().join("large.bin");
     let mut file = tokio::fs::File::create(&local).await?;
