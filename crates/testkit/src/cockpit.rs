@@ -17,6 +17,9 @@ use tempfile::TempDir;
 /// Time a workspace may take to be created from a present image on a busy machine.
 pub const CREATE_WITHIN: Duration = Duration::from_secs(120);
 
+/// Name of the agent's copy in a test's data directory.
+const AGENT: &str = "agent-under-test";
+
 /// The static agent: `AICOCKPIT_AGENT`, else where `cargo xtask agent` builds it.
 ///
 /// # Panics
@@ -62,6 +65,8 @@ impl TestCockpit {
         let data = tempfile::tempdir().expect("a temporary directory can be made");
         let engine = KnownEngine::at(endpoint);
         engine.engine.probe().await.expect("Docker answers; start dockerd before these tests");
+        // A copy: the agent may be built anew while a test runs, and another content is another agent.
+        std::fs::copy(agent_binary(), data.path().join(AGENT)).expect("the agent can be copied");
         let cockpit = start(data.path(), &engine).await;
         let owner = cockpit.store().owner().to_owned();
         Self { data, engine, cockpit: Some(cockpit), owner }
@@ -161,7 +166,7 @@ pub fn empty_spec() -> WorkspaceSpec {
 async fn start(data: &Path, engine: &KnownEngine) -> Arc<Cockpit> {
     let config = Config {
         data_dir: data.to_owned(),
-        agent_binary: agent_binary(),
+        agent_binary: data.join(AGENT),
         host_capabilities: vec![HostCapability::LocalFolders],
         engines: EngineSelection::Explicit(vec![engine.clone()]),
     };

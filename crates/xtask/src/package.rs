@@ -22,10 +22,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     steps.step("packager", || ui::packages("src-tauri"))?;
     steps.step("user interface", ui::build)?;
     steps.step("agent", agent::build)?;
-    steps.step("command line", || crate::run::build("aicockpit-cli", true))?;
-    steps.step("window and package", || {
+    steps.step("programs and package", || {
         shell::run(paths::root().join("src-tauri/node_modules/.bin/tauri"))
-            .args(["build", "--bundles", "deb", "--ci"])
+            .args(["build", "--bundles", "deb", "--ci", "--"])
+            // Both programs in one go: most of what they are made of is the same.
+            .args(["--locked", "--package", "aicockpit-desktop", "--package", "aicockpit-cli"])
             .show()
     })?;
     let package = newest()?;

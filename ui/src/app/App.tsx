@@ -1,4 +1,5 @@
 import { lazy, Suspense, useEffect } from "react";
+import { persistently } from "@/lib/persistently";
 import { useConnection } from "@/client";
 import { Loading, Skeleton, Toasts } from "@/components";
 import { cx } from "@/lib/cx";
@@ -17,7 +18,9 @@ import { TopBar } from "./TopBar";
 import { WorkspaceSwitcher } from "./WorkspaceSwitcher";
 import { WorkspaceView } from "./WorkspaceView";
 
-const Settings = lazy(() => import("@/settings/Settings").then((module) => ({ default: module.Settings })));
+const Settings = lazy(() =>
+  persistently(() => import("@/settings/Settings")).then((module) => ({ default: module.Settings })),
+);
 
 export function App() {
   const connection = useConnection();

@@ -1,4 +1,5 @@
 import { lazy, Suspense, useState } from "react";
+import { persistently } from "@/lib/persistently";
 import { EmptyState, Button, ErrorState, Loading, Skeleton } from "@/components";
 import { CreationView } from "@/create/CreationView";
 import { type WorkspaceId } from "@/protocol/generated";
@@ -6,7 +7,9 @@ import { closeTab } from "@/state/navigation";
 import { useWorkspace, useWorkspaces } from "@/state/workspaces";
 import { WorkspaceTrouble } from "./WorkspaceTrouble";
 
-const Cockpit = lazy(() => import("@/cockpit/Cockpit").then((module) => ({ default: module.Cockpit })));
+const Cockpit = lazy(() =>
+  persistently(() => import("@/cockpit/Cockpit")).then((module) => ({ default: module.Cockpit })),
+);
 
 /** A tab's content: the cockpit, or what stands in its way. */
 export function WorkspaceView({ id }: { id: WorkspaceId }) {

@@ -13,7 +13,8 @@ export function SideBar() {
   const version = layout.version();
   const attend = useEffectEvent(() => {
     if (!session.takeSideFocus()) return;
-    place.current?.querySelector<HTMLElement>("[data-focus-target], textarea, input, button")?.focus();
+    const inside = (what: string) => place.current?.querySelector<HTMLElement>(what);
+    (inside("[data-focus-target]") ?? inside("textarea, input, button"))?.focus();
   });
   useEffect(() => attend(), [version, view]);
   return (

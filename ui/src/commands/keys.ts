@@ -13,6 +13,9 @@ const RESERVED = new Set([
   "mod+shift+w",
   "mod+tab",
   "mod+shift+tab",
+  "mod+pageup",
+  "mod+pagedown",
+  "mod+f4",
 ]);
 
 export function isReservedByBrowser(keys: string): boolean {

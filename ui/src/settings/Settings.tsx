@@ -1,5 +1,6 @@
 import { Braces, Container, Keyboard, SlidersHorizontal } from "lucide-react";
 import { lazy, Suspense } from "react";
+import { persistently } from "@/lib/persistently";
 import { useCall } from "@/client";
 import { ErrorState, Loading, Skeleton } from "@/components";
 import { cx } from "@/lib/cx";
@@ -8,7 +9,9 @@ import { EnginesPage } from "./EnginesPage";
 import { GeneralPage } from "./GeneralPage";
 import { KeysPage } from "./KeysPage";
 
-const JsonPage = lazy(() => import("./JsonPage").then((module) => ({ default: module.JsonPage })));
+const JsonPage = lazy(() =>
+  persistently(() => import("./JsonPage")).then((module) => ({ default: module.JsonPage })),
+);
 
 const SECTIONS: { section: SettingsSection; title: string; icon: React.ReactNode }[] = [
   { section: "general", title: "General", icon: <SlidersHorizontal size={16} aria-hidden /> },

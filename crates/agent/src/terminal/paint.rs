@@ -73,6 +73,18 @@ impl Pen {
         }
     }
 
+    /// Whether a cell is one character with these attributes, as nearly all are that follow one another.
+    fn draws(&self, cell: &Cell) -> bool {
+        const SPECIAL: Flags = Flags::WIDE_CHAR.union(Flags::WIDE_CHAR_SPACER);
+        cell.flags & (STYLE | SPECIAL) == self.style
+            && cell.extra.is_none()
+            && cell.fg == self.foreground
+            && cell.bg == self.background
+            && self.underline.is_none()
+            && self.link.is_none()
+            && cell.c != '\t'
+    }
+
     fn change_to(&mut self, out: &mut Vec<u8>, next: Pen) {
         if self.link != next.link {
             match &next.link {
@@ -154,6 +166,10 @@ fn is_blank(cell: &Cell) -> bool {
 }
 
 fn put_character(out: &mut Vec<u8>, character: char) {
+    if character.is_ascii() {
+        out.push(character as u8);
+        return;
+    }
     let mut utf8 = [0; 4];
     out.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
 }
@@ -174,6 +190,10 @@ pub(super) fn shown(row: &Row<Cell>, columns: usize, column: usize) -> (char, us
 /// Paints the cell at `column` and says how many columns that took.
 fn cell(out: &mut Vec<u8>, pen: &mut Pen, row: &Row<Cell>, columns: usize, column: usize) -> usize {
     let cell = &row[Column(column)];
+    if pen.draws(cell) {
+        put_character(out, cell.c);
+        return 1;
+    }
     pen.change_to(out, Pen::of(cell));
     let (character, width) = shown(row, columns, column);
     put_character(out, character);

@@ -1,5 +1,6 @@
 // The way to Monaco. Its megabytes are a chunk of their own, fetched once; that chunk imports nothing of the rest of
 // the page, which the bundler would otherwise move into it, and is handed here what it needs.
+import { persistently } from "@/lib/persistently";
 import { basename } from "../model/path";
 import type * as monacoModule from "./monaco";
 import type * as poolModule from "./pool";
@@ -7,20 +8,6 @@ import * as theme from "./theme";
 
 type MonacoModule = typeof monacoModule;
 type PoolModule = typeof poolModule;
-
-const RETRIES_MS = [200, 1_000, 3_000];
-
-/** A container that starts changes the machine's networks, at which browsers break off what they are fetching. */
-async function persistently<T>(fetch: () => Promise<T>): Promise<T> {
-  for (const wait of RETRIES_MS) {
-    try {
-      return await fetch();
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, wait));
-    }
-  }
-  return fetch();
-}
 
 let monaco: Promise<MonacoModule> | undefined;
 

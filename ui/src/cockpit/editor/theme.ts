@@ -168,7 +168,7 @@ export function monacoTheme(): Monaco.editor.IStandaloneThemeData {
       "editorWidget.background": raised,
       "editorWidget.foreground": text,
       "editorWidget.border": line,
-      "editorWidget.resizeBorder": accent,
+      "editorWidget.resizeBorder": line,
       "editorHoverWidget.background": raised,
       "editorHoverWidget.border": line,
       "editorSuggestWidget.background": raised,

@@ -78,7 +78,7 @@ export function NodeRow(props: NodeRowProps) {
         focused && treeFocused && "outline outline-1 -outline-offset-1 outline-focus",
         dropTarget && "bg-selected",
         cut && "opacity-50",
-        change === "ignored" && "text-faint",
+        change === "ignored" && (selected ? "text-muted" : "text-faint"),
       )}
       style={{ paddingLeft: 8 + node.depth * INDENT }}
     >
@@ -93,7 +93,9 @@ export function NodeRow(props: NodeRowProps) {
         )}
       </span>
       {node.directory ? <FolderIcon open={expanded} /> : <FileIcon path={node.name} />}
-      <span className={cx("min-w-0 truncate", change && GIT_COLOURS[change])}>{shown(node.name)}</span>
+      <span className={cx("min-w-0 truncate", change && change !== "ignored" && GIT_COLOURS[change])}>
+        {shown(node.name)}
+      </span>
       {node.link && <CornerDownRight size={12} className="shrink-0 text-faint" aria-label="Symbolic link" />}
       {change && change !== "ignored" && (
         <span aria-hidden className={cx("ml-auto pl-1 text-xs font-medium", GIT_COLOURS[change])}>

@@ -462,11 +462,6 @@ export class TextDocument extends Observable {
     this.changed();
   }
 
-  /** The buffer's text changed its meaning without an edit (a line end, a language). */
-  notify(): void {
-    this.changed();
-  }
-
   dispose(): void {
     this.disposed = true;
     clearTimeout(this.draftTimer);

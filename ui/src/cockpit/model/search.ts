@@ -150,12 +150,6 @@ export class TextSearch extends Observable {
     this.touched();
   }
 
-  clear(): void {
-    this.cancel();
-    this.setQuery({ pattern: "" });
-    this.start();
-  }
-
   toggle(path: string): void {
     if (!this.collapsed.delete(path)) this.collapsed.add(path);
     this.touched();

@@ -175,7 +175,7 @@ function FileRow({ row, common, focused, replacing, onUse }: FileRowProps) {
       />
       <FileIcon path={path} />
       <span className="shrink-0 text-fg">{shown(basename(path))}</span>
-      <span className="min-w-0 truncate text-sm text-faint">
+      <span className="min-w-0 truncate text-sm text-muted">
         {folder === session.inside.folder ? "" : shown(folder)}
       </span>
       <span className="ml-auto flex shrink-0 items-center gap-0.5">

@@ -255,6 +255,7 @@ function SearchField({
     >
       <textarea
         ref={fieldRef}
+        data-focus-target={fieldRef ? true : undefined}
         aria-label={label}
         placeholder={placeholder}
         rows={lines}

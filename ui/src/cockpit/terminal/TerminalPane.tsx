@@ -2,7 +2,6 @@ import { type IDockviewPanelProps } from "dockview-react";
 import { Circle, RotateCw } from "lucide-react";
 import { useEffect, useEffectEvent, useRef, useState, type ReactNode } from "react";
 import { useCall } from "@/client";
-import { useCommandKeys } from "@/commands";
 import { Button, ContextMenu, toastError, type MenuEntry } from "@/components";
 import { type TerminalSession } from "../model/terminals";
 import { useVisible } from "../editor/FilePane";
@@ -208,8 +207,4 @@ export function useTerminalSettings(): void {
   useEffect(() => {
     if (settings) session.applySettings(settings);
   }, [session, settings]);
-}
-
-export function useTerminalKeys(): string | undefined {
-  return useCommandKeys("terminal.toggle");
 }
