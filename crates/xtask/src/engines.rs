@@ -40,7 +40,8 @@ impl Started {
         println!("starting {name}, log in {}", log.display());
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let errors = file.try_clone().context("cannot share a log")?;
-        let mut command = run.command();
+        // Podman's conmon leaves an empty file where it was started when a container runs out of memory.
+        let mut command = run.dir("/").command();
         command.stdin(Stdio::null()).stdout(file).stderr(errors).process_group(0);
         let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         std::fs::write(log.with_extension("pid"), child.id().to_string())

@@ -33,7 +33,7 @@ for (const theme of ["light", "dark"] as const) {
       await expect(page.getByRole("heading", { name: "Create your first workspace" })).toBeVisible();
       await at("first-run");
 
-      await cockpit.create("sketch", { name: "sketch", image: "debian:bookworm" });
+      await cockpit.create("sketch", { name: "sketch" });
       await cockpit.run("printf '# Sketch\\n\\nSome *text*.\\n' > notes.md; printf 'fn main() {\\n    println!(\"hello\");\\n}\\n' > main.rs; ls -la --color");
       await cockpit.openFile("main.rs");
       await expect(cockpit.editor).toContainText("println");
@@ -60,7 +60,7 @@ for (const theme of ["light", "dark"] as const) {
       await page.keyboard.press("Escape");
 
       await page.getByRole("button", { name: "Settings" }).click();
-      await expect(page.getByRole("heading", { name: "Settings" })).toBeVisible();
+      await expect(page.getByRole("heading", { name: "General" })).toBeVisible();
       await at("settings");
 
       await bar.getByRole("button", { name: "Workspaces" }).click();

@@ -1,14 +1,16 @@
 import { expect, type Locator, type Page } from "@playwright/test";
 
 /** Longest time the first creation may take: on a fresh machine it builds the base image. */
-const FIRST_CREATION = 20 * 60_000;
+const FIRST_CREATION = 10 * 60_000;
 
 /** What a person does on the dashboard and in a workspace. */
 export class Cockpit {
+  readonly explorer: Locator;
   readonly files: Locator;
   readonly terminal: Locator;
 
   constructor(readonly page: Page) {
+    this.explorer = page.getByRole("region", { name: "Explorer" });
     this.files = page.getByRole("tree", { name: "Files" });
     this.terminal = page.locator("[data-terminal]").filter({ visible: true }).first();
   }
@@ -28,7 +30,7 @@ export class Cockpit {
     if (options.image !== undefined) await form.getByRole("textbox", { name: "Image" }).fill(options.image);
     await form.getByRole("button", { name: "Create workspace" }).click();
     const failure = page.getByRole("heading", { name: "could not be created" });
-    await expect(this.files.or(failure)).toBeVisible({ timeout: FIRST_CREATION });
+    await expect(this.explorer.or(failure)).toBeVisible({ timeout: FIRST_CREATION });
     await expect(failure, "the creation failed").not.toBeVisible();
     await this.prompt();
   }

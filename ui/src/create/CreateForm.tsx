@@ -52,14 +52,19 @@ export function CreateForm({ initial = "", autoFocus = false, onCreated, onCance
       if (Object.keys(problems).length > 0) setOpen(true);
       return;
     }
-    create.mutate(request, {
-      onSuccess: (workspace) => {
+    // The new workspace's event may come before the reply and take this form away with the first-run screen: a
+    // promise goes on where a callback of the mutation would be dropped.
+    create.mutateAsync(request).then(
+      (workspace) => {
         queries.setQueryData<Workspace[]>(callKey("workspace.list", {}), (old) =>
           old?.filter((entry) => entry.id !== workspace.id).concat(workspace),
         );
         onCreated(workspace.id);
       },
-    });
+      () => {
+        // Shown by `create.error`.
+      },
+    );
   };
 
   const pickFolder = async () => {
