@@ -1,7 +1,7 @@
 //! What no compiler checks: arrows between crates, the generated file, the repository's top level.
 
 use crate::arrows::{self, Crate};
-use crate::{generate, shell};
+use crate::{generate, paths, shell};
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
@@ -73,7 +73,7 @@ fn read(package: Package) -> Crate {
     Crate { name: short(package.name), ours: ours.into_iter().map(short).collect(), others }
 }
 
-/// Names at the top level that Git tracks or would track.
+/// Names at the top level that Git tracks or would track, and that are still there.
 fn top_level() -> anyhow::Result<Vec<String>> {
     let files =
         shell::run("git").args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"]).output()?;
@@ -85,6 +85,7 @@ fn top_level() -> anyhow::Result<Vec<String>> {
         .collect();
     names.sort();
     names.dedup();
+    names.retain(|name| paths::root().join(name).exists());
     Ok(names)
 }
 

@@ -74,7 +74,8 @@ export class Stream {
   /** Lets go of the stream: tells the host and ignores what still arrives. */
   close(): void {
     if (this.#closed) return;
-    this.finish();
+    // Said apart from `finish`: an upload that was cancelled must not be kept as if it were whole.
+    this.#send(encodeFrame(FrameKind.StreamEnd, this.id, '{"kind":"closed"}'));
     this.#forget(true);
     this.#end({ kind: "closed" });
   }
