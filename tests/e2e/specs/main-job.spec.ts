@@ -62,7 +62,10 @@ test("a repository becomes a workspace that is worked in, survives a crash of th
       ]);
       await expect(opened.getByRole("heading", { name: "Weather station page" })).toBeVisible();
       await opened.close();
-      await page.getByRole("tab", { name: /Terminal|bash|sh/ }).first().click();
+      await page
+        .getByRole("tab", { name: /Terminal|bash|sh/ })
+        .first()
+        .click();
     });
 
     await test.step("kill the host while text is unsaved, and come back to all of it", async () => {
@@ -90,12 +93,17 @@ test("a repository becomes a workspace that is worked in, survives a crash of th
 
     await test.step("delete it, with nothing left over", async () => {
       const id = ours();
-      await page.getByRole("navigation", { name: "Open workspaces" }).getByRole("button", { name: "Workspaces" }).click();
+      await page
+        .getByRole("navigation", { name: "Open workspaces" })
+        .getByRole("button", { name: "Workspaces" })
+        .click();
       await page.getByRole("gridcell", { name: /^station/ }).focus();
       await page.keyboard.press("Delete");
       const dialog = page.getByRole("alertdialog").or(page.getByRole("dialog"));
       await dialog.getByRole("button", { name: /^Delete/ }).click();
-      await expect(page.getByRole("heading", { name: "Create your first workspace" })).toBeVisible({ timeout: 60_000 });
+      await expect(page.getByRole("heading", { name: "Create your first workspace" })).toBeVisible({
+        timeout: 60_000,
+      });
       await expect(() => expect(objectsOf(id)).toEqual([])).toPass();
     });
   } finally {

@@ -11,7 +11,9 @@ const pictures = join(import.meta.dirname, "../../artifacts/screens");
 /** Takes a picture of what is in view and asks axe about it. */
 async function look(page: Page, name: string): Promise<void> {
   // A picture in the middle of a movement shows neither state.
-  await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {}))));
+  await page.evaluate(() =>
+    Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {}))),
+  );
   await page.screenshot({ path: join(pictures, `${name}.png`) });
   const { violations } = await new AxeBuilder({ page }).analyze();
   const serious = violations
@@ -34,14 +36,18 @@ for (const theme of ["light", "dark"] as const) {
       await at("first-run");
 
       await cockpit.create("sketch", { name: "sketch" });
-      await cockpit.run("printf '# Sketch\\n\\nSome *text*.\\n' > notes.md; printf 'fn main() {\\n    println!(\"hello\");\\n}\\n' > main.rs; ls -la --color");
+      await cockpit.run(
+        "printf '# Sketch\\n\\nSome *text*.\\n' > notes.md; printf 'fn main() {\\n    println!(\"hello\");\\n}\\n' > main.rs; ls -la --color",
+      );
       await cockpit.openFile("main.rs");
       await expect(cockpit.editor).toContainText("println");
       await at("cockpit");
 
       await page.keyboard.press("Control+Shift+F");
       await page.getByRole("textbox", { name: "Search for" }).fill("hello");
-      await expect(page.getByRole("tree", { name: "Search results" }).getByRole("treeitem").first()).toBeVisible();
+      await expect(
+        page.getByRole("tree", { name: "Search results" }).getByRole("treeitem").first(),
+      ).toBeVisible();
       await at("search");
 
       await page.getByRole("tab", { name: /^Ports/ }).click();
@@ -54,7 +60,9 @@ for (const theme of ["light", "dark"] as const) {
 
       const bar = page.getByRole("navigation", { name: "Open workspaces" });
       await bar.getByRole("button", { name: "Create workspace" }).click();
-      await page.getByRole("textbox", { name: "What to make a workspace from" }).fill("https://example.org/team/api.git");
+      await page
+        .getByRole("textbox", { name: "What to make a workspace from" })
+        .fill("https://example.org/team/api.git");
       await page.getByRole("button", { name: "Details" }).click();
       await at("create");
       await page.keyboard.press("Escape");

@@ -20,7 +20,10 @@ export class Cockpit {
     const { page } = this;
     const field = page.getByRole("textbox", { name: "What to make a workspace from" });
     if (!(await field.isVisible())) {
-      await page.getByRole("navigation", { name: "Open workspaces" }).getByRole("button", { name: "Create workspace" }).click();
+      await page
+        .getByRole("navigation", { name: "Open workspaces" })
+        .getByRole("button", { name: "Create workspace" })
+        .click();
     }
     await field.fill(source);
     const form = page.locator("form").filter({ has: field });
@@ -37,7 +40,9 @@ export class Cockpit {
 
   /** Waits for a shell prompt in the terminal that is in view. */
   async prompt(): Promise<void> {
-    await expect(async () => expect(await this.terminalText()).toMatch(/[$#]\s*$/m)).toPass({ timeout: 60_000 });
+    await expect(async () => expect(await this.terminalText()).toMatch(/[$#]\s*$/m)).toPass({
+      timeout: 60_000,
+    });
   }
 
   /** Types a line into the terminal that is in view. */
