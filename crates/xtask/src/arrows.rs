@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("link", &["protocol"]),
-    ("agent", &["protocol", "link"]),
+    ("mirror", &[]),
+    ("agent", &["protocol", "link", "mirror"]),
     ("engine", &["protocol"]),
     ("engine-docker", &["engine", "protocol"]),
     ("engine-podman", &["engine", "protocol"]),
@@ -26,6 +27,7 @@ pub(crate) const CONFINED: &[(&str, &[&str])] = &[
     ("tauri", &["desktop"]),
     ("axum", &["remote"]),
     ("rusqlite", &["cockpit"]),
+    ("alacritty_terminal", &["mirror"]),
     ("portable-pty", &["agent"]),
     ("yamux", &["link"]),
 ];

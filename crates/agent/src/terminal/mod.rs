@@ -4,13 +4,8 @@
 //! asked. What a client does or does not read never loses output for another one.
 
 mod attach;
-mod history;
-mod mirror;
-mod paint;
 mod replies;
 mod ring;
-mod scanner;
-mod screen;
 mod session;
 mod shell;
 
@@ -18,6 +13,7 @@ pub(crate) use attach::serve;
 
 use crate::account::{Account, NO_SHELL};
 use crate::process::{parse_signal, session_members};
+use aicockpit_mirror::Size;
 use aicockpit_protocol::agent::AgentError;
 use aicockpit_protocol::terminal::{
     CloseTerminal, CreateTerminal, RenameTerminal, ResizeTerminal, SIZE_RANGE, SignalTerminal, TerminalInfo,
@@ -25,7 +21,6 @@ use aicockpit_protocol::terminal::{
 use aicockpit_protocol::{BytePath, ErrorCode, TerminalId};
 use nix::sys::signal::{Signal, kill};
 use portable_pty::CommandBuilder;
-use screen::Size;
 use session::Session;
 use shell::Integration;
 use std::collections::BTreeMap;

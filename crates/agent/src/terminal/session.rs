@@ -1,10 +1,9 @@
 //! One terminal: its program, its pseudo-terminal, its mirror and the clients that follow it.
 
-use super::mirror::Mirror;
 use super::replies::without_replies;
 use super::ring::{KEPT, Ring};
-use super::screen::Size;
 use crate::system::{duplicate, watched};
+use aicockpit_mirror::{Mirror, Size};
 use aicockpit_protocol::agent::AgentError;
 use aicockpit_protocol::terminal::{Attached, TerminalExit, TerminalInfo};
 use aicockpit_protocol::{BytePath, ErrorCode, TerminalId};

@@ -13,18 +13,18 @@ const CONTINUED: u32 = 1 << 31;
 
 /// One line of the screen as escape text: painted with default attributes before it, it leaves them behind it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct HistoryLine<'a> {
+pub(crate) struct HistoryLine<'a> {
     /// The escape text.
-    pub(super) text: &'a [u8],
+    pub(crate) text: &'a [u8],
     /// The line goes on from the one before without a line break.
-    pub(super) continued: bool,
+    pub(crate) continued: bool,
     /// Columns of the screen it was on.
-    pub(super) columns: u16,
+    pub(crate) columns: u16,
 }
 
 /// The scrollback of one terminal, bounded in lines and bytes; the oldest lines go first.
 #[derive(Debug, Default)]
-pub(super) struct History {
+pub(crate) struct History {
     blocks: VecDeque<Block>,
     block_bytes: usize,
     open: Vec<u8>,
@@ -35,7 +35,7 @@ pub(super) struct History {
 
 /// How the newest line goes on in the next one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) enum Next {
+pub(crate) enum Next {
     /// Not at all.
     #[default]
     Breaks,
@@ -52,12 +52,12 @@ struct Block {
 }
 
 impl History {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.lines
     }
 
     /// Whether a line that begins with a `wide` character, or does not, continues the newest one.
-    pub(super) fn continues(&self, wide: bool) -> bool {
+    pub(crate) fn continues(&self, wide: bool) -> bool {
         match self.next {
             Next::Breaks => false,
             Next::GoesOn => true,
@@ -65,17 +65,17 @@ impl History {
         }
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
     /// The next line does not go on from the newest one, whatever was said when that was pushed.
-    pub(super) fn cut(&mut self) {
+    pub(crate) fn cut(&mut self) {
         self.next = Next::Breaks;
     }
 
     /// Adds a line that scrolled off the screen.
-    pub(super) fn push(&mut self, line: HistoryLine<'_>, next: Next) {
+    pub(crate) fn push(&mut self, line: HistoryLine<'_>, next: Next) {
         let len = u32::try_from(line.text.len()).unwrap_or(CONTINUED - 1).min(CONTINUED - 1);
         let header = len | if line.continued { CONTINUED } else { 0 };
         self.open.extend_from_slice(&header.to_le_bytes());
@@ -103,7 +103,7 @@ impl History {
     }
 
     /// Shows every line to `visit`, oldest first.
-    pub(super) fn for_each(&self, mut visit: impl FnMut(HistoryLine<'_>)) {
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(HistoryLine<'_>)) {
         for block in &self.blocks {
             records(&block.open(), |line, _| visit(line));
         }
@@ -112,7 +112,7 @@ impl History {
 
     /// Takes back up to `count` of the newest lines, oldest first, as long as they are `columns` wide. Each comes with
     /// whether it goes on in the next one.
-    pub(super) fn take_back(&mut self, count: usize, columns: u16) -> Vec<(Vec<u8>, bool)> {
+    pub(crate) fn take_back(&mut self, count: usize, columns: u16) -> Vec<(Vec<u8>, bool)> {
         while self.open_lines < count
             && let Some(block) = self.blocks.pop_back()
         {

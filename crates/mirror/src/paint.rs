@@ -1,7 +1,7 @@
 //! Turns the mirrored screen into escape sequences that repaint it in a fresh terminal.
 
-use super::history::Next;
-use super::screen::Screen;
+use crate::history::Next;
+use crate::screen::Screen;
 use alacritty_terminal::Term;
 use alacritty_terminal::event::VoidListener;
 use alacritty_terminal::grid::{Cursor, Dimensions, Grid, Row};
@@ -27,7 +27,7 @@ const CHARSETS: [(CharsetIndex, char); 4] =
 
 /// No synchronised updates: the mirror is always as new as the output, and keeps no copy of it.
 #[derive(Default)]
-pub(super) struct Immediate;
+pub(crate) struct Immediate;
 
 impl Timeout for Immediate {
     fn set_timeout(&mut self, _duration: Duration) {}
@@ -176,7 +176,7 @@ fn put_character(out: &mut Vec<u8>, character: char) {
 
 /// The character that the cell at `column` shows and the columns it takes. Halves of a wide character whose other half
 /// was overwritten are blank.
-pub(super) fn shown(row: &Row<Cell>, columns: usize, column: usize) -> (char, usize) {
+pub(crate) fn shown(row: &Row<Cell>, columns: usize, column: usize) -> (char, usize) {
     let cell = &row[Column(column)];
     let flags = |column: usize| row[Column(column)].flags;
     if cell.flags.contains(Flags::WIDE_CHAR) {
@@ -254,7 +254,7 @@ fn row(out: &mut Vec<u8>, pen: &mut Pen, row: &Row<Cell>, columns: usize, end: E
 
 /// Paints one line for the history, from default attributes to default attributes, and says how it goes on in the
 /// next one. `below`: the row under it, where there is one already.
-pub(super) fn line(
+pub(crate) fn line(
     out: &mut Vec<u8>,
     cells: &Row<Cell>,
     below: Option<&Row<Cell>>,
@@ -273,7 +273,7 @@ pub(super) fn line(
 }
 
 /// Rows of a screen of `columns` from the texts that [`line`] made.
-pub(super) fn rows_from_text(lines: &[(Vec<u8>, bool)], columns: usize) -> Vec<Row<Cell>> {
+pub(crate) fn rows_from_text(lines: &[(Vec<u8>, bool)], columns: usize) -> Vec<Row<Cell>> {
     let size = super::screen::Size { columns: u16::try_from(columns).unwrap_or(u16::MAX), rows: 1 };
     let mut parser = Processor::<Immediate>::new();
     let mut term = Term::new(Config { scrolling_history: 0, ..Config::default() }, &size, VoidListener);
@@ -314,7 +314,7 @@ fn grid(out: &mut Vec<u8>, grid: &Grid<Cell>, continued: bool) {
 
 /// Escape sequences after which a terminal of the same size shows what `screen` shows, with its scrollback, both
 /// buffers, cursor, modes and title, and treats what comes next alike.
-pub(super) fn snapshot(screen: &mut Screen) -> Vec<u8> {
+pub(crate) fn snapshot(screen: &mut Screen) -> Vec<u8> {
     let mut out = b"\x1bc".to_vec();
     if let Some(title) = &screen.title {
         put!(out, "\x1b]2;{title}\x1b\\");

@@ -62,12 +62,13 @@ fn history(mirror: &Mirror) -> Vec<String> {
 fn mirror(size: Size, output: &[u8]) -> Mirror {
     let mut mirror = Mirror::new(size);
     mirror.advance(0, output, |_| {});
+    mirror.draw_waiting();
     mirror
 }
 
 fn assert_same(a: &mut Mirror, b: &mut Mirror, context: &str) {
-    let (old, new) = (a.screen.term.grid(), b.screen.term.grid());
     assert_eq!(a.text(), b.text(), "text: {context}");
+    let (old, new) = (a.screen.term.grid(), b.screen.term.grid());
     assert_eq!(looks(old), looks(new), "cells: {context}");
     assert_eq!(wraps(old), wraps(new), "wrapped lines: {context}");
     assert_eq!(old.cursor.point, new.cursor.point, "cursor: {context}");
@@ -213,7 +214,7 @@ fn an_endless_command_is_cut_off_and_output_goes_on_after_it() {
 
 #[test]
 fn combining_characters_do_not_pile_up_in_a_cell() {
-    let mirror = mirror(SIZE, format!("e{}", "\u{301}".repeat(100_000)).as_bytes());
+    let mut mirror = mirror(SIZE, format!("e{}", "\u{301}".repeat(100_000)).as_bytes());
     assert!(mirror.text().chars().count() < 20);
 }
 
@@ -326,4 +327,56 @@ proptest! {
             mirror.text();
         }
     }
+}
+
+/// The mirror as it would be without any line passed on undrawn.
+fn drawn_one_by_one(size: Size, output: &[u8]) -> Mirror {
+    let mut mirror = Mirror::new(size);
+    for (offset, byte) in output.iter().enumerate() {
+        mirror.advance(offset as u64, &[*byte], |_| {});
+        mirror.draw_waiting();
+    }
+    mirror
+}
+
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        6 => ("[a-z ]{0,30}", 1usize..60).prop_map(|(line, count)| format!("{line}\r\n").repeat(count).into_bytes()),
+        3 => prop::collection::vec("[a-z \t]{0,50}\r\n", 0..40).prop_map(|lines| lines.concat().into_bytes()),
+        2 => sequence(),
+        1 => prop::sample::select(vec!["\x1b[2;4r", "\x1b[r", "\x1b[?7l", "\x1b[?7h", "\x1b[4h", "\x1b[4l", "\x1b[31m", "\x1b[m", "\x1b[5b"])
+            .prop_map(|text| text.as_bytes().to_vec()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_rushes_past_undrawn_is_as_if_drawn(pieces in prop::collection::vec(piece(), 0..12), rows in 1u16..9) {
+        let output = pieces.concat();
+        let size = Size { columns: 20, rows };
+        let mut passed = mirror(size, &output);
+        let mut drawn = drawn_one_by_one(size, &output);
+        assert_same(&mut drawn, &mut passed, &format!("{:?}", String::from_utf8_lossy(&output)));
+        let continued = |mirror: &Mirror| {
+            let mut lines = Vec::new();
+            mirror.screen.history.for_each(|line| lines.push((line.text.to_vec(), line.continued, line.columns)));
+            lines
+        };
+        prop_assert_eq!(continued(&drawn), continued(&passed));
+    }
+}
+
+#[test]
+fn a_flood_is_not_drawn_line_by_line() {
+    let lines: String = (0..2_000).map(|number| format!("line {number}\r\n")).collect();
+    let found = flood::plain_lines(lines.as_bytes(), 20);
+    assert_eq!((found.len, found.rows), (lines.len(), 2_000));
+    let mut mirror = Mirror::new(SIZE);
+    mirror.advance(0, lines.as_bytes(), |_| {});
+    assert_eq!(mirror.waiting.len(), lines.len(), "nobody has looked");
+    assert_eq!(mirror.text(), "line 1995\nline 1996\nline 1997\nline 1998\nline 1999");
+    assert_eq!(history(&mirror).len(), 1_995);
+    assert!(mirror.waiting.is_empty());
 }

@@ -4,8 +4,8 @@
 //! The mirror itself has no scrollback: alacritty keeps 24 bytes a cell and reserves a thousand rows at a time. A
 //! line that is about to scroll off is turned into escape text and goes to [`History`].
 
-use super::history::{History, HistoryLine};
-use super::paint;
+use crate::history::{History, HistoryLine};
+use crate::paint;
 use alacritty_terminal::Term;
 use alacritty_terminal::event::{Event, EventListener};
 use alacritty_terminal::grid::{Dimensions, Grid};
@@ -30,9 +30,11 @@ const RESIZE_HISTORY: usize = 20_000;
 
 /// Columns and rows. The mirror needs at least two columns, for wide characters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Size {
-    pub(super) columns: u16,
-    pub(super) rows: u16,
+pub struct Size {
+    /// Columns.
+    pub columns: u16,
+    /// Rows.
+    pub rows: u16,
 }
 
 impl Dimensions for Size {
@@ -51,10 +53,10 @@ impl Dimensions for Size {
 
 /// The mirror's answers to a program's questions.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Replies(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Replies(Arc<Mutex<Vec<u8>>>);
 
 impl Replies {
-    pub(super) fn take(&self) -> Vec<u8> {
+    pub(crate) fn take(&self) -> Vec<u8> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -71,19 +73,19 @@ impl EventListener for Replies {
 }
 
 /// The screen and what a repaint needs besides the mirror's public state.
-pub(super) struct Screen {
-    pub(super) term: Term<Replies>,
-    pub(super) history: History,
+pub(crate) struct Screen {
+    pub(crate) term: Term<Replies>,
+    pub(crate) history: History,
     /// Scroll region, first row and the one after its last.
-    pub(super) region: (i32, i32),
-    pub(super) tabs: Vec<bool>,
-    pub(super) charset: CharsetIndex,
-    pub(super) title: Option<String>,
+    pub(crate) region: (i32, i32),
+    pub(crate) tabs: Vec<bool>,
+    pub(crate) charset: CharsetIndex,
+    pub(crate) title: Option<String>,
     titles: Vec<Option<String>>,
     /// The program chose a cursor style.
-    pub(super) styled: bool,
+    pub(crate) styled: bool,
     /// Private modes that the mirror ignores and the client may know.
-    pub(super) other_modes: BTreeMap<u16, bool>,
+    pub(crate) other_modes: BTreeMap<u16, bool>,
     scratch: Vec<u8>,
 }
 
@@ -96,7 +98,7 @@ fn default_tabs(columns: usize) -> Vec<bool> {
 }
 
 impl Screen {
-    pub(super) fn new(size: Size, replies: Replies) -> Self {
+    pub(crate) fn new(size: Size, replies: Replies) -> Self {
         Self {
             term: Term::new(config(0), &size, replies),
             history: History::default(),
@@ -111,12 +113,12 @@ impl Screen {
         }
     }
 
-    pub(super) fn in_alternate(&self) -> bool {
+    pub(crate) fn in_alternate(&self) -> bool {
         self.term.mode().contains(TermMode::ALT_SCREEN)
     }
 
     /// Lends the primary screen, also while the alternate one is shown.
-    pub(super) fn with_primary<T>(&mut self, use_it: impl FnOnce(&mut Grid<Cell>) -> T) -> T {
+    pub(crate) fn with_primary<T>(&mut self, use_it: impl FnOnce(&mut Grid<Cell>) -> T) -> T {
         if !self.in_alternate() {
             return use_it(self.term.grid_mut());
         }
@@ -129,7 +131,7 @@ impl Screen {
         result
     }
 
-    pub(super) fn resize(&mut self, size: Size) {
+    pub(crate) fn resize(&mut self, size: Size) {
         let old_columns = self.term.columns();
         if old_columns == size.columns() && self.term.screen_lines() == size.screen_lines() {
             return;
@@ -202,6 +204,13 @@ impl Screen {
             self.term.grid_mut()[Line(0)][Column(last)].flags.insert(Flags::WRAPLINE);
         }
         keep_line(&mut self.history, self.term.grid(), Line(0), &mut self.scratch);
+    }
+
+    /// Keeps every row above the cursor, as line feeds that scroll them off would.
+    pub(crate) fn keep_rows_above_cursor(&mut self) {
+        for line in 0..self.term.grid().cursor.point.line.0 {
+            keep_line(&mut self.history, self.term.grid(), Line(line), &mut self.scratch);
+        }
     }
 
     /// The top row no longer continues the history where an operation at `row` reaches it.

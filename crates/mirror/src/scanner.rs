@@ -3,7 +3,7 @@
 
 /// Bytes of an operating system command that are looked at. Longer ones are cut off for the mirror, which would
 /// otherwise collect them without end.
-pub(super) const MAX_COMMAND_LEN: usize = 4096;
+pub(crate) const MAX_COMMAND_LEN: usize = 4096;
 
 const BEL: u8 = 0x07;
 const CANCEL: u8 = 0x18;
@@ -23,7 +23,7 @@ enum State {
 
 /// What the scanner met.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Found<'a> {
+pub(crate) enum Found<'a> {
     /// A complete operating system command, without its introducer and terminator.
     Command(&'a [u8]),
     /// The byte at this index of the piece is the first beyond [`MAX_COMMAND_LEN`] of a command.
@@ -34,7 +34,7 @@ pub(super) enum Found<'a> {
 
 /// The state between two pieces of output.
 #[derive(Debug, Default)]
-pub(super) struct Scanner {
+pub(crate) struct Scanner {
     state: State,
     command: Vec<u8>,
     /// Bytes of the command so far, those not kept included.
@@ -45,7 +45,7 @@ pub(super) struct Scanner {
 
 impl Scanner {
     /// Scans a piece of output whose first byte has `offset`.
-    pub(super) fn scan(&mut self, offset: u64, bytes: &[u8], mut found: impl FnMut(Found<'_>)) {
+    pub(crate) fn scan(&mut self, offset: u64, bytes: &[u8], mut found: impl FnMut(Found<'_>)) {
         let mut at = 0;
         while at < bytes.len() {
             if self.state == State::Ground {
@@ -112,16 +112,26 @@ impl Scanner {
         }
     }
 
+    /// True between sequences.
+    pub(crate) fn is_in_text(&self) -> bool {
+        self.state == State::Ground
+    }
+
     /// True while the bytes to come belong to a string that is longer than anyone looks at.
-    pub(super) fn in_overlong_command(&self) -> bool {
+    pub(crate) fn in_overlong_command(&self) -> bool {
         self.state == State::Command && self.command_len > MAX_COMMAND_LEN
     }
 
     /// The offset from which a fresh terminal can follow: the begin of the unfinished sequence or character, or
     /// `end` where there is none. `tail` is the output just before `end`.
-    pub(super) fn safe_offset(&self, end: u64, tail: &[u8]) -> u64 {
+    pub(crate) fn safe_offset(&self, end: u64, tail: &[u8]) -> u64 {
         if self.state == State::Ground { end - unfinished_character(tail) as u64 } else { self.began }
     }
+}
+
+/// Bytes before the first escape sequence.
+pub(crate) fn text_len(bytes: &[u8]) -> usize {
+    memchr::memchr(ESCAPE, bytes).unwrap_or(bytes.len())
 }
 
 /// Length of the unfinished UTF-8 character at the end of `tail`.
