@@ -14,7 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 /// Threads of the runtime, at least and at most.
 const THREADS: (usize, usize) = (2, 4);
 
-/// Runs the daemon until it is retired. Where another daemon of this build serves already, it ends at once.
+/// Runs the daemon until it is retired. Where another daemon serves already, it ends at once.
 pub fn daemon(folder: &Path, first_terminal: u32) -> ExitCode {
     if let Err(error) = complete_environment() {
         report(format_args!("the environment cannot be completed: {error}"));

@@ -1,5 +1,6 @@
-//! Where the daemon listens: an abstract socket, which needs no file system, named after the user and the build.
+//! Where the daemon listens: an abstract socket, which needs no file system, named after the user and the protocol.
 
+use aicockpit_protocol::agent::PROTOCOL_VERSION;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -10,7 +11,8 @@ use std::path::Path;
 /// Hex digits of the content hash in the binary's name and the socket's.
 const TAG_LEN: usize = 16;
 
-/// The address of the daemon of this build and user in this container.
+/// The address of this user's daemon in this container. All builds that speak one protocol share it: after an update
+/// of the product the terminals of the daemon that runs stay reachable, and it is replaced once nobody uses them.
 ///
 /// Containers may share a network and with it the abstract names, hence the process namespace in the name.
 ///
@@ -19,7 +21,7 @@ const TAG_LEN: usize = 16;
 pub(crate) fn address() -> io::Result<SocketAddr> {
     let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
     let uid = nix::unistd::Uid::current();
-    SocketAddr::from_abstract_name(format!("aicockpit-agent/{uid}/{}/{}", build_tag()?, namespace.display()))
+    SocketAddr::from_abstract_name(format!("aicockpit-agent/{uid}/{}/{}", variant()?, namespace.display()))
 }
 
 /// Connects to the daemon.
@@ -38,21 +40,19 @@ pub(crate) fn listen(address: &SocketAddr) -> io::Result<UnixListener> {
     UnixListener::bind_addr(address)
 }
 
-/// The first digits of the content hash. The binary's name tells them (`agent-HASH-ARCHITECTURE`), else they are
-/// worked out.
-fn build_tag() -> io::Result<String> {
-    let path = std::env::current_exe()?;
-    match tag_in_name(&path) {
-        Some(tag) => Ok(tag),
-        None => Ok(build_hash()?[..TAG_LEN].to_owned()),
+/// A binary that a cockpit has put here is named `agent-HASH-ARCHITECTURE`. Any other keeps to its own build, so that
+/// what is tried on a development machine meets no older daemon.
+fn variant() -> io::Result<String> {
+    if is_deployed(&std::env::current_exe()?) {
+        return Ok(format!("v{PROTOCOL_VERSION}"));
     }
+    Ok(build_hash()?[..TAG_LEN].to_owned())
 }
 
-fn tag_in_name(path: &Path) -> Option<String> {
-    let name = path.file_name()?.to_str()?.strip_prefix("agent-")?;
-    let tag = name.split('-').next()?;
-    let is_tag = tag.len() == TAG_LEN && tag.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_tag.then(|| tag.to_owned())
+fn is_deployed(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()?.strip_prefix("agent-"));
+    let tag = name.and_then(|name| name.split('-').next()).unwrap_or_default();
+    tag.len() == TAG_LEN && tag.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// SHA-256 of the running binary, hex.
@@ -78,11 +78,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_is_taken_from_the_name_only_where_it_is_one() {
-        let tag = |name: &str| tag_in_name(Path::new(name));
-        assert_eq!(tag("/.aicockpit/agent-0123456789abcdef-x86_64").as_deref(), Some("0123456789abcdef"));
-        assert_eq!(tag("/target/aicockpit-agent"), None);
-        assert_eq!(tag("agent-0123-x86_64"), None);
-        assert_eq!(tag("agent-zzzzzzzzzzzzzzzz-x86_64"), None);
+    fn a_binary_put_here_by_a_cockpit_is_known_by_its_name() {
+        let deployed = |name: &str| is_deployed(Path::new(name));
+        assert!(deployed("/.aicockpit/agent-0123456789abcdef-x86_64"));
+        assert!(!deployed("/target/aicockpit-agent"));
+        assert!(!deployed("agent-0123-x86_64"));
+        assert!(!deployed("agent-zzzzzzzzzzzzzzzz-x86_64"));
     }
 }

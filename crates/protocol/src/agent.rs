@@ -21,7 +21,9 @@ use crate::{BytePath, TerminalId};
 use crate::{fs, metrics, port, process, search, terminal, workspace};
 use serde::{Deserialize, Serialize};
 
-/// Version of this protocol. The cockpit speaks to agents of its own version; another one is replaced.
+/// Version of this protocol. A daemon of one version serves every build that speaks it, older and newer ones: raise it
+/// with every message that an older agent would not understand, and know that the terminals of daemons of the version
+/// before can then no longer be reached.
 pub const PROTOCOL_VERSION: u32 = 1;
 /// Largest message, in bytes: a file chunk and room for its envelope.
 pub const MAX_MESSAGE_LEN: usize = fs::MAX_FILE_CHUNK + 1024 * 1024;
@@ -168,7 +170,7 @@ pub enum Call {
     Ports,
     /// → [`Answer::Sample`], by cgroup and /proc.
     Sample,
-    /// Asks the daemon to end once its last terminal has closed, because a newer agent serves. → [`Answer::Unit`].
+    /// Asks the daemon to end once its last terminal has closed, because a newer agent is to serve. → [`Answer::Unit`].
     Retire,
 }
 

@@ -35,6 +35,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteIo for T {}
 pub struct Pipe {
     /// The bytes.
     pub io: Box<dyn ByteIo>,
+    /// First digits of the content hash of the agent that was started to answer. Another one that answers is older.
+    pub build: Option<String>,
     /// Says why the pipe ended, for a pipe that ended before the agent's first message.
     pub post_mortem: BoxFuture<'static, PostMortem>,
 }
@@ -78,6 +80,8 @@ pub(super) struct Connection {
     link: Link,
     outgoing: mpsc::Sender<Bytes>,
     shared: Arc<Shared>,
+    /// Another build of the agent answered than the one that was started.
+    is_outdated: bool,
     _tasks: DropGuard,
 }
 
@@ -123,10 +127,10 @@ impl Connection {
         ids: Arc<AtomicU64>,
         on_notice: impl Fn(Notice) + Send + Sync + 'static,
     ) -> Result<Arc<Self>, ConnectError> {
-        let Pipe { io, post_mortem } = pipe;
+        let Pipe { io, build, post_mortem } = pipe;
         let link = Link::client(io);
-        let (reader, writer) = match tokio::time::timeout(WELCOME_WITHIN, welcome(&link)).await {
-            Ok(Ok(control)) => control,
+        let (control, serving) = match tokio::time::timeout(WELCOME_WITHIN, welcome(&link)).await {
+            Ok(Ok(welcomed)) => welcomed,
             Ok(Err(WelcomeError::Refused(error))) => {
                 link.close();
                 return Err(ConnectError::fatal(error));
@@ -140,6 +144,7 @@ impl Connection {
                 return Err(explain("it sent nothing".to_owned(), post_mortem).await);
             }
         };
+        let (reader, writer) = tokio::io::split(control);
         let shared = Arc::new(Shared { pending: Mutex::default(), ended: watch::channel(None).0 });
         let (outgoing, requests) = mpsc::channel(OUTGOING_LEN);
         let stop = CancellationToken::new();
@@ -147,6 +152,7 @@ impl Connection {
             link: link.clone(),
             outgoing,
             shared: Arc::clone(&shared),
+            is_outdated: build.is_some_and(|build| !serving.starts_with(&build)),
             _tasks: stop.clone().drop_guard(),
         });
         spawn_until(&stop, write_requests(Arc::clone(&shared), writer, requests));
@@ -183,6 +189,11 @@ impl Connection {
         let message = encode(open).map_err(|error| Lost(error.message))?;
         write_frame(&mut stream, &message).await.map_err(|error| Lost(error.to_string()))?;
         Ok(stream)
+    }
+
+    /// Whether another build of the agent answers than the one that was started to.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.is_outdated
     }
 
     /// Whether it has ended.
@@ -249,9 +260,8 @@ enum WelcomeError {
     Ended(String),
 }
 
-type Control = (ReadHalf<LinkStream>, WriteHalf<LinkStream>);
-
-async fn welcome(link: &Link) -> Result<Control, WelcomeError> {
+/// The control stream and the build of the agent that serves.
+async fn welcome(link: &Link) -> Result<(LinkStream, String), WelcomeError> {
     let ended = |error: aicockpit_link::LinkError| WelcomeError::Ended(error.to_string());
     let mut control = link.open().await.map_err(ended)?;
     let hello = encode(&Open::Control { version: PROTOCOL_VERSION })
@@ -261,7 +271,7 @@ async fn welcome(link: &Link) -> Result<Control, WelcomeError> {
         return Err(WelcomeError::Ended("it closed the connection".to_owned()));
     };
     match decode::<FromAgent>(&first) {
-        Ok(FromAgent::Welcome { version: PROTOCOL_VERSION, .. }) => Ok(tokio::io::split(control)),
+        Ok(FromAgent::Welcome { version: PROTOCOL_VERSION, build }) => Ok((control, build)),
         Ok(FromAgent::Welcome { version, .. }) => Err(WelcomeError::Refused(
             ApiError::new(
                 ErrorCode::AgentUnavailable,

@@ -15,6 +15,8 @@ use tokio::time::Instant;
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// A connection that lived shorter than this does not count as a success: its end does not reset the waits.
 const STEADY_AFTER: Duration = Duration::from_secs(5);
+/// Time an agent without terminals has to end.
+const RETIRED_WITHIN: Duration = Duration::from_secs(2);
 /// How long an unused connection is kept.
 pub(super) const LINGER: Duration = Duration::from_secs(60);
 
@@ -23,10 +25,11 @@ pub(super) async fn drive(shared: Arc<Shared>) {
     let stop = shared.stop.clone();
     stop.run_until_cancelled(async {
         let mut tries = 0;
+        let mut may_replace = true;
         loop {
             shared.wanted.notified().await;
             shared.enter(Phase::Connecting);
-            let end = serve(&shared, &mut tries).await;
+            let end = serve(&shared, &mut tries, &mut may_replace).await;
             shared.enter(end);
             // Someone may have come while the connection was let go of.
             if matches!(*shared.phase.borrow(), Phase::Idle) && *shared.users.borrow() > 0 {
@@ -38,12 +41,12 @@ pub(super) async fn drive(shared: Arc<Shared>) {
 }
 
 /// From the first try until no one needs the connection ([`Phase::Idle`]) or it cannot be made ([`Phase::Failed`]).
-async fn serve(shared: &Arc<Shared>, tries: &mut u64) -> Phase {
+async fn serve(shared: &Arc<Shared>, tries: &mut u64, may_replace: &mut bool) -> Phase {
     let mut attempt = 0;
     let mut was_connected = false;
     loop {
         *tries += 1;
-        let reason = match connect(shared).await {
+        let reason = match connect(shared, may_replace).await {
             Ok(connection) => {
                 let begin = Instant::now();
                 shared.enter(Phase::Connected(Arc::clone(&connection)));
@@ -78,7 +81,27 @@ async fn serve(shared: &Arc<Shared>, tries: &mut u64) -> Phase {
     }
 }
 
-async fn connect(shared: &Arc<Shared>) -> Result<Arc<Connection>, ConnectError> {
+async fn connect(shared: &Arc<Shared>, may_replace: &mut bool) -> Result<Arc<Connection>, ConnectError> {
+    let connection = connect_once(shared).await?;
+    if !connection.is_outdated() || !*may_replace {
+        return Ok(connection);
+    }
+    match ask(shared, &connection, Call::Terminals).await {
+        Some(Answer::Terminals(terminals)) if terminals.is_empty() => {}
+        _ => return Ok(connection),
+    }
+    // At most once: two cockpits with different agents must not replace each other's for ever.
+    *may_replace = false;
+    let _ = ask(shared, &connection, Call::Retire).await;
+    if tokio::time::timeout(RETIRED_WITHIN, connection.ended()).await.is_err() {
+        // Somebody has just opened a terminal in it.
+        return Ok(connection);
+    }
+    tracing::info!("an older agent was replaced");
+    connect_once(shared).await
+}
+
+async fn connect_once(shared: &Arc<Shared>) -> Result<Arc<Connection>, ConnectError> {
     let pipe = (shared.connect)().await?;
     let news = shared.news.clone();
     Connection::establish(pipe, Arc::clone(&shared.ids), move |notice| news.tell(notice.into())).await

@@ -13,11 +13,12 @@ const STDERR_KEPT: usize = 4096;
 /// Time an engine has to begin an exec. One that hangs is an engine that is down.
 const EXEC_WITHIN: Duration = Duration::from_secs(20);
 
-/// Runs the agent's proxy in the container.
+/// Runs the agent's proxy in the container; `build` is the beginning of its content hash.
 pub(super) async fn connect(
     engine: Arc<dyn Engine>,
     container: ContainerId,
     spec: ExecSpec,
+    build: String,
 ) -> Result<Pipe, ConnectError> {
     let begun = match tokio::time::timeout(EXEC_WITHIN, engine.exec(&container, &spec)).await {
         Ok(begun) => begun,
@@ -33,6 +34,7 @@ pub(super) async fn connect(
     let exit = stream.exit;
     Ok(Pipe {
         io: Box::new(aicockpit_link::join(stream.stdout, stream.stdin)),
+        build: Some(build),
         post_mortem: Box::pin(async move {
             let mut stderr_ended = stderr_ended;
             let _ = tokio::time::timeout(Duration::from_secs(1), stderr_ended.wait_for(|ended| *ended)).await;

@@ -4,6 +4,9 @@
 //! someone needs it, made again when it breaks (with growing waits), and let go of when no one has needed it for a
 //! while. [`Agents`] holds one handle for each workspace in use, with the workspace's port forwards.
 //!
+//! Root's terminals live in a second agent, which runs as root only while there are any: what runs as the
+//! workspace's user cannot type into them, as it could were they the user's agent's.
+//!
 //! **Invariant:** the agent's messages are hostile input. They pass `check` before anything else sees them, and
 //! no path or size in them is trusted.
 
@@ -13,6 +16,7 @@ mod driver;
 mod exec;
 mod handle;
 mod news;
+mod terminals;
 mod watches;
 
 pub use connection::{ByteIo, ConnectError, Pipe, PostMortem};
@@ -21,15 +25,18 @@ pub use news::AgentNews;
 pub use watches::MAX_WATCHED;
 
 pub(crate) use handle::mismatch;
+pub(crate) use terminals::Whose;
 
 use crate::forward::Forwards;
-use crate::{AgentTarget, EventBus};
+use crate::{AgentTarget, EventBus, now_ms};
 use aicockpit_protocol::agent::{Answer, Call};
 use aicockpit_protocol::api::Event;
-use aicockpit_protocol::{ApiError, WorkspaceId};
+use aicockpit_protocol::terminal::TerminalInfo;
+use aicockpit_protocol::{ApiError, TerminalId, WorkspaceId};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use terminals::TerminalLists;
 use tokio::sync::mpsc;
 
 /// The agents of the workspaces in use.
@@ -44,8 +51,28 @@ pub struct Agents {
 pub struct OpenAgent {
     /// Its client.
     pub handle: AgentHandle,
+    /// The client of root's agent. Connecting starts that agent.
+    pub root: AgentHandle,
     /// The workspace's port forwards.
     pub forwards: Arc<Forwards>,
+    terminals: Arc<TerminalLists>,
+}
+
+impl OpenAgent {
+    /// Whether root's agent had terminals when it last told.
+    pub(crate) fn has_root_terminals(&self) -> bool {
+        self.terminals.has_root()
+    }
+
+    /// Takes note that a terminal was closed; all terminals of the workspace.
+    pub(crate) fn terminal_closed(&self, terminal: TerminalId) -> Vec<TerminalInfo> {
+        self.terminals.closed(terminal)
+    }
+
+    /// Takes note of all terminals of one agent; all terminals of the workspace.
+    pub(crate) fn terminals_told(&self, whose: Whose, terminals: Vec<TerminalInfo>) -> Vec<TerminalInfo> {
+        self.terminals.told(whose, terminals)
+    }
 }
 
 impl Agents {
@@ -65,12 +92,9 @@ impl Agents {
         if let Some(agent) = open.get(workspace) {
             return agent.clone();
         }
-        let target = target.clone();
-        let (handle, news) = AgentHandle::new(Arc::new(move || {
-            let AgentTarget { engine, container, exec } = target.clone();
-            Box::pin(exec::connect(engine, container, exec))
-        }));
-        let agent = self.wire(workspace, handle, news);
+        let (user, root) = (target.clone(), target.clone());
+        let agent =
+            self.wire(workspace, client(move || user.clone()), client(move || root.of_root(now_ms())));
         open.insert(workspace.clone(), agent.clone());
         agent
     }
@@ -106,6 +130,7 @@ impl Agents {
         let agent = self.lock().remove(workspace);
         if let Some(agent) = agent {
             agent.handle.close();
+            agent.root.close();
             agent.forwards.close_all();
         }
     }
@@ -125,8 +150,8 @@ impl Agents {
     fn wire(
         &self,
         workspace: &WorkspaceId,
-        handle: AgentHandle,
-        mut news: mpsc::Receiver<AgentNews>,
+        (handle, mut news): Told,
+        (root, mut root_news): Told,
     ) -> OpenAgent {
         let forwards = Arc::new(Forwards::new(
             workspace.clone(),
@@ -134,18 +159,43 @@ impl Agents {
             self.events.clone(),
             Arc::clone(&self.auto_forward),
         ));
+        let terminals = Arc::new(TerminalLists::default());
+        let (events, id, lists) = (self.events.clone(), workspace.clone(), Arc::clone(&terminals));
+        tokio::spawn(async move {
+            // All else is told by the user's agent, too.
+            while let Some(news) = root_news.recv().await {
+                if let AgentNews::Terminals(told) = news {
+                    let terminals = lists.told(Whose::Root, told);
+                    events.send(Event::Terminals { workspace: id.clone(), terminals });
+                }
+            }
+        });
         let (events, workspace, told) = (self.events.clone(), workspace.clone(), Arc::clone(&forwards));
+        let lists = Arc::clone(&terminals);
         tokio::spawn(async move {
             while let Some(news) = news.recv().await {
                 let workspace = workspace.clone();
                 match news {
                     AgentNews::Link(link) => events.send(Event::Link { workspace, link }),
                     AgentNews::Files(changes) => events.send(Event::Files { workspace, changes }),
-                    AgentNews::Terminals(terminals) => events.send(Event::Terminals { workspace, terminals }),
+                    AgentNews::Terminals(terminals) => {
+                        let terminals = lists.told(Whose::User, terminals);
+                        events.send(Event::Terminals { workspace, terminals });
+                    }
                     AgentNews::Ports(ports) => told.listening(ports).await,
                 }
             }
         });
-        OpenAgent { handle, forwards }
+        OpenAgent { handle, root, forwards, terminals }
     }
+}
+
+/// A client and what its agent tells.
+type Told = (AgentHandle, mpsc::Receiver<AgentNews>);
+
+fn client(target: impl Fn() -> AgentTarget + Send + Sync + 'static) -> Told {
+    AgentHandle::new(Arc::new(move || {
+        let AgentTarget { engine, container, exec, build } = target();
+        Box::pin(exec::connect(engine, container, exec, build))
+    }))
 }

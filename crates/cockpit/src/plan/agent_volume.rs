@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 pub struct AgentBinary {
     path: PathBuf,
     file_name: String,
+    build: String,
     len: u64,
 }
 
@@ -34,13 +35,23 @@ impl AgentBinary {
         let mut file = std::fs::File::open(path).map_err(failed)?;
         let mut hash = Sha256::new();
         let len = std::io::copy(&mut file, &mut hash).map_err(failed)?;
-        let hash: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { path: path.to_owned(), file_name: format!("agent-{hash}-{AGENT_ARCHITECTURE}"), len })
+        let build: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self {
+            path: path.to_owned(),
+            file_name: format!("agent-{build}-{AGENT_ARCHITECTURE}"),
+            build,
+            len,
+        })
     }
 
     /// Its path inside every workspace.
     pub fn program(&self) -> String {
         format!("{}/{}", labels::AGENT_MOUNT, self.file_name)
+    }
+
+    /// First digits of its content hash, hex.
+    pub(crate) fn build(&self) -> &str {
+        &self.build
     }
 
     /// An archive to be put at `/` of a container that has no agent volume.

@@ -29,7 +29,7 @@ fn unreliable(model: &Arc<Model>, seed: u64) -> AgentHandle {
             let (near, far) = tokio::io::duplex(4096);
             tokio::spawn(model.serve(far));
             let post_mortem = Box::pin(async { PostMortem::default() });
-            Ok(Pipe { io: Box::new(Cut { io: near, left }), post_mortem })
+            Ok(Pipe { io: Box::new(Cut { io: near, left }), build: None, post_mortem })
         })
     }));
     tokio::spawn(async move { while news.recv().await.is_some() {} });

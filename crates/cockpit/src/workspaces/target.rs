@@ -16,6 +16,8 @@ pub struct AgentTarget {
     pub container: ContainerId,
     /// The program that joins its standard streams to the agent.
     pub exec: ExecSpec,
+    /// First digits of that program's content hash.
+    pub build: String,
 }
 
 impl fmt::Debug for AgentTarget {
@@ -63,6 +65,11 @@ impl Workspaces {
         let folder = record.agent_folder.clone().unwrap_or_else(|| labels::FOLDER.to_owned());
         let command =
             [self.plans.agent.program(), "connect".to_owned(), "--folder".to_owned(), folder].to_vec();
-        Ok(AgentTarget { engine, container, exec: ExecSpec { command, ..ExecSpec::default() } })
+        Ok(AgentTarget {
+            engine,
+            container,
+            exec: ExecSpec { command, ..ExecSpec::default() },
+            build: self.plans.agent.build().to_owned(),
+        })
     }
 }

@@ -7,3 +7,4 @@ mod faults;
 mod hardening;
 mod lifecycle;
 mod sources;
+mod update;
