@@ -57,6 +57,8 @@ const NEEDS: &[Need] = &[
     program(Purpose::Tests, "xvfb", "Xvfb"),
     program(Purpose::Tests, "webkit2gtk-driver", "WebKitWebDriver"),
     program(Purpose::Tests, "dbus", "dbus-daemon"),
+    program(Purpose::Tests, "zsh", "zsh"),
+    program(Purpose::Tests, "fish", "fish"),
 ];
 
 /// Installs what is missing for `purposes`: as root at once, otherwise through sudo and with consent.

@@ -139,8 +139,10 @@ impl Terminals {
                     "this image has no shell; start a program of it by its full path instead",
                 )
             })?;
-            let additions = self.integration.for_shell(&shell);
             arguments.push(shell.into());
+        }
+        if let [program] = arguments.as_slice() {
+            let additions = self.integration.for_shell(Path::new(program));
             arguments.extend(additions.arguments);
             env.extend(additions.env.into_iter().map(|(name, value)| (name.into(), value)));
         }

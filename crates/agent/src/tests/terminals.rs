@@ -238,16 +238,14 @@ async fn without_clients_a_program_runs_freely() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn bash_tells_its_prompts_directory_and_status() {
-    if !std::path::Path::new("/bin/bash").exists() {
-        return;
-    }
+/// `shell` tells the same whichever it is.
+async fn tells_its_prompts_directory_and_status(shell: &str) {
+    assert!(
+        std::path::Path::new(shell).exists(),
+        "{shell} is not here; `cargo xtask setup --tests` installs what tests need"
+    );
     let client = Client::new().await;
-    let info = client.create(&[]).await;
-    if info.title != "bash" {
-        return;
-    }
+    let info = client.create(&[shell]).await;
     client.when(info.id, |info| !info.busy && info.directory.as_ref() == Some(&client.folder())).await;
     let mut view = client.attach(info.id, None).await;
     view.type_in("mkdir 'a b%ü'; cd 'a b%ü'; sh -c 'sleep 0.1; exit 5'\n").await;
@@ -264,6 +262,21 @@ async fn bash_tells_its_prompts_directory_and_status() {
         .await
         .unwrap();
     client.when(info.id, |info| info.last_status == Some(130)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bash_tells_its_prompts_directory_and_status() {
+    tells_its_prompts_directory_and_status("/bin/bash").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn zsh_tells_its_prompts_directory_and_status() {
+    tells_its_prompts_directory_and_status("/bin/zsh").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fish_tells_its_prompts_directory_and_status() {
+    tells_its_prompts_directory_and_status("/usr/bin/fish").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

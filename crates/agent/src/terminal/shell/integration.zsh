@@ -16,7 +16,7 @@ if [[ -o interactive ]]; then
     for character in ${(s::)text}; do
       case $character in
         [a-zA-Z0-9/._~-]) escaped+=$character ;;
-        *) escaped+=%$(( [##16] #character )) ;;
+        *) escaped+=%${(l:2::0:)$(( [##16] #character ))} ;;
       esac
     done
     print -n "\e]7;file://$escaped\a"
