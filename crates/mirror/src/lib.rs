@@ -10,6 +10,7 @@ mod mirror;
 mod paint;
 mod scanner;
 mod screen;
+mod xterm;
 
 pub use mirror::Mirror;
 pub use screen::Size;

@@ -214,7 +214,7 @@ impl Screen {
     }
 
     /// The top row no longer continues the history where an operation at `row` reaches it.
-    fn top_row_changes(&mut self, row: i32) {
+    pub(crate) fn top_row_changes(&mut self, row: i32) {
         if row == 0 && self.region.0 == 0 && !self.in_alternate() {
             self.history.cut();
         }
@@ -305,28 +305,68 @@ impl Handler for Screen {
 
     fn linefeed(&mut self) {
         self.before_line_feed(false);
+        self.stay_in_line();
         self.term.linefeed();
+        self.begin_line(self.term.grid().cursor.point.line);
     }
 
     fn newline(&mut self) {
         self.before_line_feed(false);
+        self.stay_in_line();
         self.term.newline();
+        self.begin_line(self.term.grid().cursor.point.line);
     }
 
     fn put_tab(&mut self, count: u16) {
-        if self.term.grid().cursor.input_needs_wrap && self.term.mode().contains(TermMode::LINE_WRAP) {
-            self.before_line_feed(true);
+        // alacritty would go to the next line behind the last column.
+        if !self.term.grid().cursor.input_needs_wrap {
+            self.term.put_tab(count);
         }
-        self.term.put_tab(count);
+    }
+
+    fn move_down(&mut self, rows: usize) {
+        self.term.move_down(rows.min(self.rows_to_bottom()));
+    }
+
+    fn move_up(&mut self, rows: usize) {
+        self.term.move_up(rows.min(self.rows_to_top()));
+    }
+
+    fn move_down_and_cr(&mut self, rows: usize) {
+        self.term.move_down_and_cr(rows.min(self.rows_to_bottom()));
+    }
+
+    fn move_up_and_cr(&mut self, rows: usize) {
+        self.term.move_up_and_cr(rows.min(self.rows_to_top()));
     }
 
     fn clear_screen(&mut self, mode: ansi::ClearMode) {
         match mode {
             ansi::ClearMode::Saved => self.history.clear(),
             ansi::ClearMode::All => self.top_row_changes(0),
-            _ => {}
+            ansi::ClearMode::Above => return self.clear_above(),
+            ansi::ClearMode::Below => return self.clear_below(),
         }
         self.term.clear_screen(mode);
+    }
+
+    fn clear_line(&mut self, mode: ansi::LineClearMode) {
+        let cursor = &self.term.grid().cursor;
+        let begin = cursor.point.column == Column(0);
+        if matches!(mode, ansi::LineClearMode::All) || (matches!(mode, ansi::LineClearMode::Right) && begin) {
+            self.begin_line(cursor.point.line);
+        }
+        self.term.clear_line(mode);
+    }
+
+    fn insert_blank(&mut self, count: usize) {
+        self.stay_in_line();
+        self.term.insert_blank(count);
+    }
+
+    fn erase_chars(&mut self, count: usize) {
+        self.stay_in_line();
+        self.term.erase_chars(count);
     }
 
     fn reset_state(&mut self) {
@@ -444,17 +484,27 @@ impl Handler for Screen {
     }
 
     fn insert_blank_lines(&mut self, count: usize) {
-        self.top_row_changes(self.term.grid().cursor.point.line.0);
+        self.begin_line(self.term.grid().cursor.point.line);
         self.term.insert_blank_lines(count);
+        self.return_within_region();
     }
 
     fn delete_lines(&mut self, count: usize) {
-        self.top_row_changes(self.term.grid().cursor.point.line.0);
+        self.begin_line(self.term.grid().cursor.point.line);
         self.term.delete_lines(count);
+        self.return_within_region();
+    }
+
+    fn delete_chars(&mut self, count: usize) {
+        self.stay_in_line();
+        // With more than there are, alacritty clears what is before the cursor, too.
+        let behind = self.term.columns() - self.term.grid().cursor.point.column.0;
+        self.term.delete_chars(count.min(behind));
     }
 
     fn reverse_index(&mut self) {
         self.top_row_changes(self.term.grid().cursor.point.line.0);
+        self.stay_in_line();
         self.term.reverse_index();
     }
 
@@ -470,25 +520,17 @@ impl Handler for Screen {
         goto(line: i32, column: usize);
         goto_line(line: i32);
         goto_col(column: usize);
-        insert_blank(count: usize);
-        move_up(rows: usize);
-        move_down(rows: usize);
         identify_terminal(intermediate: Option<char>);
         device_status(status: usize);
         move_forward(columns: usize);
         move_backward(columns: usize);
-        move_down_and_cr(rows: usize);
-        move_up_and_cr(rows: usize);
         backspace();
         carriage_return();
         substitute();
-        erase_chars(count: usize);
-        delete_chars(count: usize);
         move_backward_tabs(count: u16);
         move_forward_tabs(count: u16);
         save_cursor_position();
         restore_cursor_position();
-        clear_line(mode: ansi::LineClearMode);
         set_tabs(interval: u16);
         terminal_attribute(attribute: ansi::Attr);
         set_mode(mode: ansi::Mode);
