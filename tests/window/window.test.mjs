@@ -1,27 +1,16 @@
 // The real desktop window on a real engine, as a person would use it.
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import { Application, programs } from "./application.mjs";
+import { engineFound, picture, removeAll, shown } from "./support.mjs";
 import { Key, until } from "./webdriver.mjs";
 
-const artifacts = join(import.meta.dirname, "../artifacts/window");
 const FIRST_WORKSPACE = 600_000;
-
-const docker = (...args) => execFileSync("docker", args, { encoding: "utf8", stdio: "pipe" }).trim();
-
-/** Every container, network and volume whose name carries the workspace's id. */
-function objectsOf(id) {
-  return [
-    ["rm", "--force", "--volumes", docker("ps", "--all", "--quiet", "--filter", `name=aicockpit-${id}`)],
-    ["network", "rm", docker("network", "ls", "--quiet", "--filter", `name=aicockpit-${id}`)],
-    ["volume", "rm", docker("volume", "ls", "--quiet", "--filter", `name=aicockpit-${id}`)],
-  ].filter((command) => command.at(-1) !== "");
-}
 
 /** What the terminal in front shows. WebKitGTK draws it as elements, so it can be read. */
 const screenText = (session) =>
@@ -29,32 +18,10 @@ const screenText = (session) =>
     "return [...document.querySelectorAll('.xterm-rows')].map((rows) => rows.innerText).join('\\n').replaceAll('\\u00a0', ' ')",
   );
 
-/** The dashboard, once the host has told of its engine. */
-const engineFound = (session) => session.role("button", /^Host and engines: .*ready/i);
-
 /** The field of a new workspace. The dashboard itself has one only while there is no workspace on the engine. */
 async function openCreation(session) {
   await session.click(await session.role("button", /^Create workspace/));
   return session.find("//*[@role='dialog']//input[@aria-label='What to make a workspace from']");
-}
-
-async function picture(session, name) {
-  mkdirSync(artifacts, { recursive: true });
-  writeFileSync(join(artifacts, `${name}.png`), await session.screenshot());
-}
-
-/** A test that leaves a picture of the window behind where it fails. */
-function shown(application, name, work) {
-  test(name, async () => {
-    try {
-      await work();
-    } catch (error) {
-      await picture(application.session, `failed: ${name}`.replaceAll(/[^a-z0-9]+/gi, "-")).catch(
-        () => undefined,
-      );
-      throw error;
-    }
-  });
 }
 
 describe("the window", () => {
@@ -68,9 +35,7 @@ describe("the window", () => {
 
   after(async () => {
     await application.dispose();
-    if (workspace)
-      for (const command of objectsOf(workspace))
-        docker(...command.slice(0, -1), ...command.at(-1).split("\n"));
+    if (workspace) removeAll(workspace);
   });
 
   shown(application, "opens on the dashboard with the engine found", async () => {
