@@ -20,9 +20,9 @@ const START_POLL: Duration = Duration::from_millis(5);
 const BUFFER_LEN: usize = 128 * 1024;
 
 /// Passes bytes between this process's pipes and the daemon, which is started where none listens. Returns when either
-/// side has ended.
-pub fn run(folder: &Path) -> ExitCode {
-    let connected = socket::address().and_then(|address| connect_or_start(&address, folder));
+/// side has ended. The first terminal of a daemon that is started gets the number `first_terminal`.
+pub fn run(folder: &Path, first_terminal: u32) -> ExitCode {
+    let connected = socket::address().and_then(|address| connect_or_start(&address, folder, first_terminal));
     match connected.and_then(|daemon| proxy(&daemon)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -32,11 +32,11 @@ pub fn run(folder: &Path) -> ExitCode {
     }
 }
 
-fn connect_or_start(address: &SocketAddr, folder: &Path) -> io::Result<UnixStream> {
+fn connect_or_start(address: &SocketAddr, folder: &Path, first_terminal: u32) -> io::Result<UnixStream> {
     if let Ok(daemon) = socket::connect(address) {
         return Ok(daemon);
     }
-    start_daemon(folder)?;
+    start_daemon(folder, first_terminal)?;
     let deadline = Instant::now() + START_TIMEOUT;
     loop {
         match socket::connect(address) {
@@ -48,11 +48,13 @@ fn connect_or_start(address: &SocketAddr, folder: &Path) -> io::Result<UnixStrea
 }
 
 /// The daemon outlives us: it makes a session of its own as soon as it runs. Where another one was faster, it ends.
-fn start_daemon(folder: &Path) -> io::Result<()> {
+fn start_daemon(folder: &Path, first_terminal: u32) -> io::Result<()> {
     Command::new(std::env::current_exe()?)
         .arg("daemon")
         .arg("--folder")
         .arg(folder)
+        .arg("--first-terminal")
+        .arg(first_terminal.to_string())
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::WriteHalf;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc};
-use tokio::time::MissedTickBehavior;
 
 /// Requests of one client that run at once; further ones wait.
 const MAX_RUNNING: usize = 64;
@@ -22,8 +21,6 @@ const MAX_RUNNING: usize = 64;
 const QUICK_LEN: usize = 64 * 1024;
 /// Changes of terminals within this time are told together.
 const TERMINALS_GATHER: Duration = Duration::from_millis(50);
-/// How often it is looked for new ports, and for what terminals do not tell by themselves.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// One client's control stream.
 struct Control {
@@ -77,6 +74,9 @@ impl Control {
 
     async fn take(self: &Arc<Self>, request: Request) -> Result<(), LinkError> {
         let Request { id, call } = request;
+        if !matches!(call, Call::Ping) {
+            self.daemon.activity.note();
+        }
         // Most requests are a few system calls: done here, they cost no change of thread. The permits leave a thread
         // of the runtime free where a file system hangs.
         if is_quick(&call)
@@ -155,7 +155,7 @@ impl Control {
 
     async fn tell_terminals(&self) -> Result<(), LinkError> {
         let mut changes = self.daemon.terminals.watch();
-        let mut look = ticks();
+        let mut pace = self.daemon.activity.pace();
         let mut told = None;
         loop {
             let now = self.daemon.terminals.list();
@@ -166,31 +166,27 @@ impl Control {
             tokio::select! {
                 changed = changes.changed() => if changed.is_ok() { tokio::time::sleep(TERMINALS_GATHER).await },
                 // Directory and foreground of a shell without integration are seen only by looking.
-                _ = look.tick() => {}
+                () = pace.next() => {}
             }
             changes.mark_unchanged();
         }
     }
 
     async fn tell_ports(self: &Arc<Self>) -> Result<(), LinkError> {
-        let mut look = ticks();
+        let mut pace = self.daemon.activity.pace();
         let mut told = None;
         loop {
-            look.tick().await;
             let control = Arc::clone(self);
-            let Ok(now) = tokio::task::spawn_blocking(move || control.ports().list()).await else { continue };
-            if told.as_ref() != Some(&now) {
+            let now = tokio::task::spawn_blocking(move || control.ports().list()).await.ok();
+            if let Some(now) = now
+                && told.as_ref() != Some(&now)
+            {
                 self.send(&FromAgent::Notice(Notice::Ports(now.clone()))).await?;
                 told = Some(now);
             }
+            pace.next().await;
         }
     }
-}
-
-fn ticks() -> tokio::time::Interval {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
 }
 
 /// Whether a request takes a few system calls only.

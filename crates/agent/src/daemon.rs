@@ -2,6 +2,7 @@
 
 use crate::account::Account;
 use crate::control;
+use crate::pace::Activity;
 use crate::process::Processes;
 use crate::sample::Sampler;
 use crate::search::{self, Index};
@@ -28,6 +29,7 @@ const RETIRE_POLL: Duration = Duration::from_millis(500);
 pub struct Daemon {
     pub(crate) terminals: Arc<Terminals>,
     pub(crate) processes: Processes,
+    pub(crate) activity: Activity,
     pub(crate) sampler: Sampler,
     pub(crate) index: Index,
     pub(crate) account: Account,
@@ -45,11 +47,13 @@ impl Daemon {
     /// runtime.
     pub fn new(folder: PathBuf, build: String, first_terminal: u32, threads: usize) -> Arc<Self> {
         let account = Account::current();
-        let terminals = Terminals::new(account.clone(), folder.clone(), first_terminal);
+        let activity = Activity::new();
+        let terminals = Terminals::new(account.clone(), folder.clone(), first_terminal, activity.clone());
         tokio::spawn(Arc::clone(&terminals).reap());
         Arc::new(Self {
             terminals,
             processes: Processes::default(),
+            activity,
             sampler: Sampler::default(),
             index: Index::new(),
             account,
@@ -83,6 +87,7 @@ impl Daemon {
         // A stream that says nothing understandable is reset, the link lives on.
         let Ok(open) = decode::<Open>(&first) else { return };
         drop(first);
+        self.activity.note();
         // How a stream ends is its client's to see; nobody else is told.
         let _ = match open {
             Open::Control { version } => Box::pin(control::serve(self, version, stream)).await,

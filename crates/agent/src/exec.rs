@@ -97,6 +97,9 @@ fn start(exec: &Exec, folder: &Path) -> Result<Child, String> {
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| match directory.is_dir() {
+            true if error.raw_os_error() == Some(nix::libc::EAGAIN) => {
+                format!("{program} cannot be started: the workspace has as many processes as it may")
+            }
             true => format!("{program} cannot be started: {error}"),
             false => format!("{} is not a directory one can work in", directory.display()),
         })

@@ -16,6 +16,7 @@ mod forward;
 pub mod git;
 pub mod init;
 mod inside;
+mod pace;
 mod port;
 mod process;
 mod run;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: aicockpit-agent init [--folder DIR] [-- COMMAND…]
        aicockpit-agent daemon [--folder DIR] [--first-terminal NUMBER]
-       aicockpit-agent connect [--folder DIR]
+       aicockpit-agent connect [--folder DIR] [--first-terminal NUMBER]
        aicockpit-agent --version
 ";
 /// Where workspaces have their folder.
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     match subcommand.to_str() {
         Some("init") => aicockpit_agent::init::run(&arguments.folder, &arguments.command),
         Some("daemon") => aicockpit_agent::daemon(&arguments.folder, arguments.first_terminal),
-        Some("connect") => aicockpit_agent::connect::run(&arguments.folder),
+        Some("connect") => aicockpit_agent::connect::run(&arguments.folder, arguments.first_terminal),
         Some("--help" | "-h") => say(USAGE),
         _ => misused(&subcommand),
     }

@@ -35,7 +35,7 @@ fn command(folder: &std::path::Path) -> Command {
         }
         Err(_) => {
             let mut command = Command::new(env!("CARGO_BIN_EXE_aicockpit-agent"));
-            command.args(["connect", "--folder"]).arg(folder);
+            command.args(["connect", "--folder"]).arg(folder).args(["--first-terminal", "700"]);
             // The daemon must find both by itself.
             command.env_remove("SHELL").env_remove("HOME");
             command

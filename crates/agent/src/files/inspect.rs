@@ -5,7 +5,6 @@ use aicockpit_protocol::BytePath;
 use aicockpit_protocol::agent::AgentError;
 use aicockpit_protocol::fs::{DirEntry, FileKind, FileStat, ListDirectory, Listing, MAX_LISTING, Stat};
 use nix::unistd::{AccessFlags, access};
-use std::cmp::Ordering;
 use std::fs::{self, FileType, Metadata};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
@@ -94,21 +93,21 @@ pub fn list(request: &ListDirectory) -> Result<Listing, AgentError> {
             target_kind,
         });
     }
-    entries.sort_unstable_by(listing_order);
-    Ok(Listing { entries, truncated })
+    Ok(Listing { entries: in_order(entries), truncated })
 }
 
-fn listing_order(a: &DirEntry, b: &DirEntry) -> Ordering {
-    let leads_to_directory =
-        |entry: &DirEntry| entry.target_kind.unwrap_or(entry.kind) == FileKind::Directory;
-    let (a_name, b_name) = (a.name.as_bytes(), b.name.as_bytes());
-    leads_to_directory(b)
-        .cmp(&leads_to_directory(a))
-        .then_with(|| {
-            let lower = u8::to_ascii_lowercase;
-            a_name.iter().map(lower).cmp(b_name.iter().map(lower))
-        })
-        .then_with(|| a_name.cmp(b_name))
+/// Directories first, then by name without regard to ASCII case. Each name is lowered once: comparing lowers a name
+/// some twenty times in a large directory.
+fn in_order(entries: Vec<DirEntry>) -> Vec<DirEntry> {
+    let key = |entry: DirEntry| {
+        let leads_to_directory = entry.target_kind.unwrap_or(entry.kind) == FileKind::Directory;
+        (!leads_to_directory, entry.name.as_bytes().to_ascii_lowercase(), entry)
+    };
+    let mut keyed: Vec<_> = entries.into_iter().map(key).collect();
+    keyed.sort_unstable_by(|(a_last, a_lower, a), (b_last, b_lower, b)| {
+        (a_last, a_lower).cmp(&(b_last, b_lower)).then_with(|| a.name.cmp(&b.name))
+    });
+    keyed.into_iter().map(|(_, _, entry)| entry).collect()
 }
 
 #[cfg(test)]

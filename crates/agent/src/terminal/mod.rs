@@ -12,6 +12,7 @@ mod shell;
 pub(crate) use attach::serve;
 
 use crate::account::{Account, NO_SHELL};
+use crate::pace::Activity;
 use crate::process::{parse_signal, session_members};
 use aicockpit_mirror::Size;
 use aicockpit_protocol::agent::AgentError;
@@ -51,11 +52,12 @@ pub(crate) struct Terminals {
     account: Account,
     folder: PathBuf,
     changed: watch::Sender<u64>,
+    activity: Activity,
 }
 
 impl Terminals {
     /// No terminals yet. The first one gets the number `first`.
-    pub(crate) fn new(account: Account, folder: PathBuf, first: u32) -> Arc<Self> {
+    pub(crate) fn new(account: Account, folder: PathBuf, first: u32, activity: Activity) -> Arc<Self> {
         Arc::new(Self {
             sessions: Mutex::default(),
             next_id: AtomicU32::new(first),
@@ -63,6 +65,7 @@ impl Terminals {
             account,
             folder,
             changed: watch::Sender::new(0),
+            activity,
         })
     }
 
@@ -119,7 +122,8 @@ impl Terminals {
         }
         let (program, command) = self.command(create)?;
         let id = TerminalId(self.next_id.fetch_add(1, Ordering::Relaxed));
-        let session = Session::start(id, program, command, size, self.changed.clone())?;
+        let session =
+            Session::start(id, program, command, size, self.changed.clone(), self.activity.clone())?;
         self.sessions().insert(id, Arc::clone(&session));
         // It may have ended before it was in the list.
         session.reap();

@@ -2,6 +2,7 @@
 
 use super::replies::without_replies;
 use super::ring::{KEPT, Ring};
+use crate::pace::Activity;
 use crate::system::{duplicate, watched};
 use aicockpit_mirror::{Mirror, Size};
 use aicockpit_protocol::agent::AgentError;
@@ -46,6 +47,7 @@ pub(super) struct Session {
     closed: CancellationToken,
     /// Tells the list of terminals that something it shows has changed.
     changed: watch::Sender<u64>,
+    activity: Activity,
 }
 
 struct State {
@@ -185,6 +187,7 @@ impl Session {
         command: CommandBuilder,
         size: Size,
         changed: watch::Sender<u64>,
+        activity: Activity,
     ) -> Result<Arc<Self>, AgentError> {
         let cannot = |what: &str, error: &dyn std::fmt::Display| {
             AgentError::new(ErrorCode::Internal, format!("cannot {what} for {program}: {error:#}"))
@@ -221,6 +224,7 @@ impl Session {
             progress: Notify::new(),
             closed: CancellationToken::new(),
             changed,
+            activity,
         });
         tokio::spawn(Arc::clone(&session).pump());
         Ok(session)
@@ -316,6 +320,7 @@ impl Session {
         let replies = mirror.take_replies();
         drop(state);
         self.output.send_replace(end);
+        self.activity.note();
         if changed {
             self.touch();
         }
@@ -351,6 +356,7 @@ impl Session {
 
     /// Writes a client's input to the program; waits while it does not read.
     pub(super) async fn input(&self, bytes: &[u8]) -> io::Result<()> {
+        self.activity.note();
         self.write(&without_replies(bytes)).await
     }
 
