@@ -42,8 +42,8 @@ pub(crate) enum Command {
     Exec(Exec),
     /// Open a terminal of a workspace here. Ctrl-] leaves it running.
     Shell(OpenShell),
-    /// Show the output of a workspace's container, and follow it.
-    Logs(One),
+    /// Show the output of a workspace's container.
+    Logs(Logs),
     /// List ports, open and close forwards.
     Ports(Ports),
     /// Copy files and folders between this machine and a workspace.
@@ -68,11 +68,17 @@ pub(crate) struct Serve {
     pub(crate) ui: Option<PathBuf>,
 }
 
-/// One workspace.
+/// What to show of a container's output.
 #[derive(Debug, Args)]
-pub(crate) struct One {
+pub(crate) struct Logs {
     /// The workspace.
     pub(crate) workspace: String,
+    /// Go on with what comes, until the container ends.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Lines from the end.
+    #[arg(long, short = 'n', value_name = "LINES", default_value_t = 1000)]
+    pub(crate) tail: u32,
 }
 
 /// One workspace or more.
@@ -98,7 +104,10 @@ pub(crate) struct Remove {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("source").required(true))]
 pub(crate) struct Create {
-    /// Clone this Git repository.
+    /// A folder of this machine, or the address of a Git repository.
+    #[arg(value_name = "FOLDER|URL", group = "source")]
+    pub(crate) place: Option<OsString>,
+    /// Clone this Git repository, also one in a folder of this machine.
     #[arg(long, value_name = "URL", group = "source")]
     pub(crate) git: Option<String>,
     /// Mount this folder of this machine.
@@ -268,6 +277,8 @@ mod tests {
         assert!(parse(&["--empty"]).is_ok());
         assert!(parse(&[]).is_err());
         assert!(parse(&["--empty", "--git", "x"]).is_err());
+        assert!(parse(&["."]).is_ok());
+        assert!(parse(&[".", "--empty"]).is_err());
         assert!(parse(&["--empty", "--branch", "x"]).is_err());
     }
 }

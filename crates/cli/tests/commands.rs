@@ -100,6 +100,9 @@ fn a_workspace_is_made_used_and_removed_by_commands_alone() {
 
     copies(&home, name);
 
+    home.text(&["exec", name, "sh", "-c", "printf 'one\\ntwo\\n' >/proc/1/fd/1"]);
+    assert_eq!(home.text(&["logs", "--tail", "1", name]), "two\n", "without --follow it ends by itself");
+
     home.text(&["stop", name]);
     assert_eq!(home.state(name).as_deref(), Some("stopped"));
     assert_eq!(home.status(&["exec", name, "true"]), 4, "it is not running");
@@ -194,6 +197,7 @@ fn doctor_says_what_is_missing_and_how_to_mend_it() {
 fn wrong_usage_and_completion_need_no_cockpit() {
     let home = Home::new();
     assert_eq!(home.status(&["create"]), 2);
+    assert_eq!(home.status(&["create", "--empty", "."]), 2);
     assert_eq!(home.status(&["no-such-command"]), 2);
     assert!(home.text(&["completion", "bash"]).contains("aicockpit"));
     assert!(!home.folder.path().join("data").exists());

@@ -8,7 +8,7 @@ use crate::settings::CurrentSettings;
 use crate::socket::SocketServer;
 use crate::store::Store;
 use crate::workspaces::{Workspaces, WorkspacesParts};
-use crate::{CockpitError, EventBus};
+use crate::{CockpitError, EventBus, Onlooker};
 use aicockpit_protocol::api::{Event, Host, HostCapability, Settings};
 use aicockpit_protocol::workspace::WorkspaceState;
 use aicockpit_protocol::{ApiError, ErrorCode};
@@ -116,7 +116,12 @@ impl Cockpit {
         self.store.close();
     }
 
-    /// Events from now on. While there is a subscriber, running workspaces are measured.
+    /// Has running workspaces measured while the answer lives.
+    pub fn look(&self) -> Onlooker {
+        self.events.look()
+    }
+
+    /// Events from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }

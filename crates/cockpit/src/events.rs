@@ -1,8 +1,7 @@
 //! What happened, told to every client.
 
 use aicockpit_protocol::api::Event;
-use std::sync::Arc;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{broadcast, watch};
 
 /// Events a slow client may lag behind before it is told to ask for everything again.
 const EVENT_BACKLOG: usize = 4096;
@@ -11,12 +10,23 @@ const EVENT_BACKLOG: usize = 4096;
 #[derive(Clone, Debug)]
 pub struct EventBus {
     sender: broadcast::Sender<Event>,
-    subscribed: Arc<Notify>,
+    /// How many look at what workspaces use.
+    onlookers: watch::Sender<usize>,
+}
+
+/// Somebody looks at what workspaces use, until this is dropped.
+#[derive(Debug)]
+pub struct Onlooker(watch::Sender<usize>);
+
+impl Drop for Onlooker {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 impl Default for EventBus {
     fn default() -> Self {
-        Self { sender: broadcast::channel(EVENT_BACKLOG).0, subscribed: Arc::default() }
+        Self { sender: broadcast::channel(EVENT_BACKLOG).0, onlookers: watch::channel(0).0 }
     }
 }
 
@@ -28,20 +38,19 @@ impl EventBus {
 
     /// Events from now on. A receiver that lags is told so and should ask for everything again.
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
-        let receiver = self.sender.subscribe();
-        self.subscribed.notify_waiters();
-        receiver
+        self.sender.subscribe()
     }
 
-    /// Waits until there is a subscriber.
-    pub(crate) async fn wanted(&self) {
-        loop {
-            let subscribed = self.subscribed.notified();
-            if self.sender.receiver_count() > 0 {
-                return;
-            }
-            subscribed.await;
-        }
+    /// Asks for [`Event::Samples`].
+    pub fn look(&self) -> Onlooker {
+        self.onlookers.send_modify(|count| *count += 1);
+        Onlooker(self.onlookers.clone())
+    }
+
+    /// Waits until somebody looks.
+    pub(crate) async fn looked_at(&self) {
+        // The sender is ours: it is not closed.
+        let _ = self.onlookers.subscribe().wait_for(|count| *count > 0).await;
     }
 }
 
@@ -50,17 +59,16 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn waiting_for_a_subscriber_ends_with_the_first_one() {
+    async fn nothing_is_measured_once_the_last_onlooker_is_gone() {
         let bus = EventBus::default();
-        let waiting = tokio::spawn({
-            let bus = bus.clone();
-            async move { bus.wanted().await }
-        });
-        tokio::task::yield_now().await;
-        assert!(!waiting.is_finished());
-        let mut subscriber = bus.subscribe();
-        waiting.await.unwrap();
-        bus.send(Event::Resync);
-        assert_eq!(subscriber.recv().await, Ok(Event::Resync));
+        let is_looked_at = || futures::FutureExt::now_or_never(bus.looked_at()).is_some();
+        let _deaf = bus.subscribe();
+        assert!(!is_looked_at(), "following events is no looking");
+        let (first, second) = (bus.look(), bus.look());
+        assert!(is_looked_at());
+        drop(first);
+        assert!(is_looked_at());
+        drop(second);
+        assert!(!is_looked_at());
     }
 }

@@ -10,7 +10,7 @@
 //! | user | 1000, or the folder's owner | the same |
 //! | capabilities | [`STANDARD_CAPABILITIES`], for `sudo` alone: the user itself holds none | none |
 //! | no-new-privileges | no, or `sudo` could not work | yes |
-//! | root file system | writable | read-only; `/tmp`, `/run` in memory, home a volume |
+//! | root file system | writable | read-only; `/tmp`, `/var/tmp`, `/run` in memory, home a volume |
 //! | network | its own | none |
 //! | processes | 4,096 | 4,096 |
 //! | memory | 80 % of the machine | 80 % of the machine |
@@ -29,10 +29,14 @@ pub const DEFAULT_PIDS: u64 = 4096;
 pub const DEFAULT_MEMORY_PERCENT: u64 = 80;
 /// User and group id of a workspace's user.
 pub const WORKSPACE_UID: u32 = 1000;
-/// Size of a Locked workspace's `/tmp` and of its `/run`, bytes each at most.
+/// Directories of a Locked workspace that are in memory and that its user may write to.
+pub const LOCKED_TMPFS: &[&str] = &["/tmp", "/var/tmp", "/run"];
+/// Size of each of [`LOCKED_TMPFS`], bytes at most.
 pub const LOCKED_TMPFS_BYTES: u64 = 512 * 1024 * 1024;
 
-/// Every capability that a Standard workspace's root (reached by `sudo`) holds, and why.
+/// Every capability that a Standard workspace's root (reached by `sudo`) holds, and why. No more than every engine
+/// grants by itself: what is added on top Podman hands to the user, too. So `AUDIT_WRITE` is not here; sudo is told
+/// not to report to the machine's audit log instead.
 pub const STANDARD_CAPABILITIES: &[(&str, &str)] = &[
     ("CHOWN", "dpkg gives installed files to their owners"),
     ("DAC_OVERRIDE", "root writes below /var and /etc, and into the user's own folders"),
@@ -43,7 +47,6 @@ pub const STANDARD_CAPABILITIES: &[(&str, &str)] = &[
     ("SETFCAP", "packages such as iputils-ping set file capabilities"),
     ("KILL", "root ends processes of the user and of _apt"),
     ("NET_BIND_SERVICE", "servers under test listen on ports below 1024"),
-    ("AUDIT_WRITE", "sudo and su report through PAM"),
     ("SYS_CHROOT", "sshd and package scripts separate their privileges with chroot"),
 ];
 
@@ -52,8 +55,10 @@ pub const CERTIFICATES_TARGET: &str = "/etc/ssl/aicockpit-host-certificates.crt"
 /// Where Linux distributions keep the bundle.
 const CERTIFICATE_BUNDLES: &[&str] =
     &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"];
+/// Where a person's own choice of a bundle is found: what other programs of this machine trust, too.
+const BUNDLE_VARIABLE: &str = "SSL_CERT_FILE";
 /// Variables by which programs are told of a bundle.
-const CERTIFICATE_VARIABLES: &[&str] = &[
+pub const CERTIFICATE_VARIABLES: &[&str] = &[
     "SSL_CERT_FILE",
     "NODE_EXTRA_CA_CERTS",
     "PIP_CERT",
@@ -68,9 +73,14 @@ pub fn standard_capabilities() -> Vec<String> {
     STANDARD_CAPABILITIES.iter().map(|(name, _)| (*name).to_owned()).collect()
 }
 
-/// The host's certificate bundle, where it has one.
+/// The host's certificate bundle, where it has one: `SSL_CERT_FILE`, else the system's.
 pub fn host_certificates() -> Option<PathBuf> {
-    CERTIFICATE_BUNDLES.iter().map(PathBuf::from).find(|path| path.is_file())
+    bundle(std::env::var_os(BUNDLE_VARIABLE).map(PathBuf::from))
+}
+
+fn bundle(chosen: Option<PathBuf>) -> Option<PathBuf> {
+    let chosen = chosen.filter(|path| path.is_absolute());
+    chosen.into_iter().chain(CERTIFICATE_BUNDLES.iter().map(PathBuf::from)).find(|path| path.is_file())
 }
 
 /// The variables that point a workspace's programs at [`CERTIFICATES_TARGET`].
@@ -157,7 +167,18 @@ pub fn check_folder(path: &str) -> Result<PathBuf, ApiError> {
         )
         .hint("Give the whole path, beginning with /."));
     }
+    let not_given = |folder: &Path, reason: &str| {
+        ApiError::new(
+            ErrorCode::PermissionDenied,
+            format!("The folder {} is not given to a workspace: {reason}.", folder.display()),
+        )
+        .hint("Choose a folder of your own below it, such as a project's.")
+    };
     let real = std::fs::canonicalize(path).map_err(|error| {
+        // What cannot even be looked at, such as another process's root, says as much by its name.
+        if let Some(reason) = forbidden(Path::new(path)).filter(|_| !path.contains("..")) {
+            return not_given(Path::new(path), reason);
+        }
         let code = match error.kind() {
             std::io::ErrorKind::PermissionDenied => ErrorCode::PermissionDenied,
             _ => ErrorCode::NotFound,
@@ -170,11 +191,7 @@ pub fn check_folder(path: &str) -> Result<PathBuf, ApiError> {
             .hint("Choose the folder that holds it."));
     }
     if let Some(reason) = forbidden(&real) {
-        return Err(ApiError::new(
-            ErrorCode::PermissionDenied,
-            format!("The folder {} is not given to a workspace: {reason}.", real.display()),
-        )
-        .hint("Choose a folder of your own below it, such as a project's."));
+        return Err(not_given(&real, reason));
     }
     Ok(real)
 }
@@ -252,6 +269,16 @@ mod tests {
         std::os::unix::fs::symlink(&project, directory.path().join("link")).unwrap();
         let found = check_folder(directory.path().join("link").to_str().unwrap()).unwrap();
         assert_eq!(found, std::fs::canonicalize(project).unwrap());
+    }
+
+    #[test]
+    fn a_bundle_of_the_persons_own_comes_before_the_systems() {
+        let own = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(bundle(Some(own.path().to_owned())).as_deref(), Some(own.path()));
+        let system = bundle(None);
+        for wrong in ["/no/such/file", "relative.crt", "/etc"] {
+            assert_eq!(bundle(Some(wrong.into())), system, "{wrong}");
+        }
     }
 
     #[test]

@@ -33,5 +33,5 @@ pub use clock::now_ms;
 pub use cockpit::{Cockpit, Config};
 pub use engines::EngineSelection;
 pub use error::CockpitError;
-pub use events::EventBus;
+pub use events::{EventBus, Onlooker};
 pub use workspaces::AgentTarget;

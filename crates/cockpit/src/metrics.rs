@@ -1,6 +1,6 @@
 //! What running workspaces use, sampled while somebody looks.
 //!
-//! **Invariant:** without a subscriber nothing is sampled and nothing wakes up.
+//! **Invariant:** while nobody looks nothing is sampled and nothing wakes up.
 
 use crate::EventBus;
 use crate::engines::Engines;
@@ -53,7 +53,7 @@ impl Metrics {
         self.lock().remove(workspace);
     }
 
-    /// Samples what `running` names every two seconds while `events` has a subscriber. Runs until dropped.
+    /// Samples what `running` names every two seconds while somebody looks. Runs until dropped.
     pub(crate) async fn sample(
         &self,
         events: EventBus,
@@ -63,7 +63,7 @@ impl Metrics {
         let mut tick = tokio::time::interval(Duration::from_secs(SAMPLE_SECONDS));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            events.wanted().await;
+            events.looked_at().await;
             tick.tick().await;
             let samples: Vec<WorkspaceSample> = futures::stream::iter(running())
                 .map(|one| self.measure(engines, one))
@@ -142,6 +142,25 @@ mod tests {
         assert_eq!(percent(2, 8_000), 150.0);
         assert_eq!(percent(4, 100), 0.0, "the container was started anew");
         assert_eq!(percent(6, 1_100), 50.0);
+    }
+
+    #[test]
+    fn a_wall_clock_that_jumps_changes_no_rate_and_no_order() {
+        let metrics = Metrics::default();
+        let id = WorkspaceId::new("aaaaaaaaaaaaaaaa");
+        let begin = Instant::now();
+        // An hour ahead, back by a day, back to before 1970, on to the far end.
+        let jumps = [0, 3_600_000, -86_400_000, i64::MIN, i64::MAX];
+        let percents: Vec<f64> = (0u64..)
+            .zip(jumps)
+            .map(|(n, at_ms)| {
+                let at = begin + Duration::from_secs(n * 2);
+                metrics.record(&id, at, at_ms, stats(n * 1_000_000_000)).cpu_percent.round()
+            })
+            .collect();
+        assert_eq!(percents, [0.0, 50.0, 50.0, 50.0, 50.0]);
+        let told: Vec<i64> = metrics.history(&id).iter().map(|sample| sample.at_ms).collect();
+        assert_eq!(told, jumps, "in the order in which it was measured");
     }
 
     #[test]

@@ -172,7 +172,7 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         network_mode: Some(spec.network.clone().unwrap_or_else(|| "none".to_owned())),
         port_bindings: Some(spec.ports.iter().map(port_binding).collect::<PortMap>()),
         mounts: Some(spec.mounts.iter().filter_map(mount).collect()),
-        tmpfs: Some(spec.mounts.iter().filter_map(tmpfs).collect()),
+        tmpfs: Some(spec.mounts.iter().filter_map(|mount| tmpfs(mount, spec.user.as_deref())).collect()),
         device_requests: spec.gpu.then(|| {
             vec![DeviceRequest {
                 count: Some(-1),
@@ -217,11 +217,19 @@ fn mount(mount: &Mount) -> Option<DockerMount> {
     })
 }
 
-/// As an option string: the structured form cannot say `exec`.
-fn tmpfs(mount: &Mount) -> Option<(String, String)> {
+/// As an option string: the structured form can say neither `exec` nor an owner. runc gives a tmpfs the mode of the
+/// directory beneath it, whatever is asked for; as its owner the user can write there all the same.
+fn tmpfs(mount: &Mount, user: Option<&str>) -> Option<(String, String)> {
     let MountSource::Tmpfs(size) = mount.source else { return None };
     let access = if mount.read_only { "ro" } else { "rw" };
-    Some((mount.target.clone(), format!("{access},exec,mode=1777,size={size}")))
+    let mut options = format!("{access},exec,mode=1777,size={size}");
+    let (uid, gid) = user.and_then(|user| user.split_once(':')).unwrap_or_default();
+    for (name, id) in [("uid", uid), ("gid", gid)] {
+        if let Ok(id) = id.parse::<u32>() {
+            options.push_str(&format!(",{name}={id}"));
+        }
+    }
+    Some((mount.target.clone(), options))
 }
 
 fn summary_state(state: Option<ContainerSummaryStateEnum>) -> ContainerState {

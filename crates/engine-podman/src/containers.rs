@@ -5,7 +5,7 @@ use crate::wire::{self, Call, label_filter, pairs, text};
 use crate::{LONG, ORDINARY, PodmanEngine, spec};
 use aicockpit_engine::{
     ContainerDetails, ContainerSpec, ContainerState, ContainerSummary, EngineError, ImageReference,
-    PortBinding, Result, check_name,
+    MountSource, PortBinding, Result, check_name,
 };
 use aicockpit_protocol::ContainerId;
 use bytes::Bytes;
@@ -26,8 +26,36 @@ impl PodmanEngine {
         }
         let root = self.runs_as_root(spec).await?;
         let body = spec::body(spec, &known, root);
+        let mapping = match spec.keep_id {
+            Some(_) => Some(self.mapping.lock().await),
+            None => None,
+        };
         let made = self.value(Call::post("/containers/create").json(&body)).await?;
-        Ok(ContainerId::new(text(&made["Id"])))
+        drop(mapping);
+        let id = ContainerId::new(text(&made["Id"]));
+        if let Err(error) = self.open_tmpfs(&id, spec).await {
+            // What went wrong before is told.
+            let _ = self.remove(&id).await;
+            return Err(error);
+        }
+        Ok(id)
+    }
+
+    /// runc gives a tmpfs the mode of the directory beneath it, whatever is asked for; and Podman takes no owner. So
+    /// those directories are opened to everybody in the container's own layer, where nobody sees them.
+    async fn open_tmpfs(&self, id: &ContainerId, spec: &ContainerSpec) -> Result<()> {
+        let targets: Vec<&str> = spec
+            .mounts
+            .iter()
+            .filter(|mount| matches!(mount.source, MountSource::Tmpfs(_)))
+            .map(|mount| mount.target.trim_start_matches('/'))
+            .collect();
+        if targets.is_empty() {
+            return Ok(());
+        }
+        let archive = open_directories(&targets)
+            .map_err(|error| EngineError::Unsupported(format!("a directory cannot be packed: {error}")))?;
+        self.upload(id, "/", archive).await
     }
 
     async fn runs_as_root(&self, spec: &ContainerSpec) -> Result<bool> {
@@ -124,6 +152,21 @@ impl PodmanEngine {
         let call = Call::get(format!("/containers/{name}/archive")).query("path", path).time(LONG);
         Ok(wire::bytes(self.send(call).await?).boxed())
     }
+}
+
+/// An archive of directories of root's that everybody may write to.
+fn open_directories(paths: &[&str]) -> std::io::Result<Bytes> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for path in paths {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_mode(0o1777);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(0);
+        archive.append_data(&mut header, path, std::io::empty())?;
+    }
+    Ok(Bytes::from(archive.into_inner()?))
 }
 
 fn state(value: &Value) -> ContainerState {

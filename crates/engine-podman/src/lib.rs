@@ -46,6 +46,9 @@ const LONG: Duration = Duration::from_secs(6 * 3600);
 pub struct PodmanEngine {
     endpoint: PodmanEndpoint,
     known: Mutex<Known>,
+    /// Held while a container with mapped users is made: libsubid is not safe to be used by two threads, and Podman
+    /// 4.3 crashes whole when two such containers are made at once.
+    mapping: tokio::sync::Mutex<()>,
 }
 
 /// What the last probe found.
@@ -61,7 +64,7 @@ struct Known {
 impl PodmanEngine {
     /// An engine at this address. Nothing is sent yet.
     pub fn new(endpoint: PodmanEndpoint) -> Self {
-        Self { endpoint, known: Mutex::default() }
+        Self { endpoint, known: Mutex::default(), mapping: tokio::sync::Mutex::default() }
     }
 
     /// Where it is reached.

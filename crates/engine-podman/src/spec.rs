@@ -102,7 +102,16 @@ fn mount(mount: &Mount) -> Option<Value> {
             "type": "tmpfs",
             "source": "tmpfs",
             "destination": mount.target,
-            "options": [access(mount), "exec", "nosuid", "nodev", "mode=1777", format!("size={size}")],
+            "options": [
+                access(mount),
+                "exec",
+                "nosuid",
+                "nodev",
+                // Else the image's files at that place are copied into memory.
+                "notmpcopyup",
+                "mode=1777",
+                format!("size={size}"),
+            ],
         })),
     }
 }

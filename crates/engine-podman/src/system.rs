@@ -34,10 +34,10 @@ impl PodmanEngine {
         Ok(EngineVersion { version, architecture, capabilities })
     }
 
-    /// A service that does not speak our version of the API still tells its own, by any.
+    /// A service that does not speak our version of the API still tells its own.
     async fn old_version(&self) -> Result<Value> {
-        let version = crate::error::within(QUICK, self.api()?.version()).await?;
-        Ok(serde_json::json!({ "version": { "Version": version.version } }))
+        let version = self.value(Call::get_of_any_version("/version").time(QUICK)).await?;
+        Ok(serde_json::json!({ "version": { "Version": version["Version"] } }))
     }
 
     /// What the last probe found; probes when there was none.

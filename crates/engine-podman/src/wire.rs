@@ -34,6 +34,7 @@ pub(crate) type Body = BoxBody<Bytes, io::Error>;
 /// A request under way to the API.
 pub(crate) struct Call {
     method: Method,
+    api: &'static str,
     path: String,
     query: String,
     content: &'static str,
@@ -45,6 +46,7 @@ impl Call {
     pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
         Self {
             method,
+            api: API,
             path: path.into(),
             query: String::new(),
             content: "application/json",
@@ -55,6 +57,11 @@ impl Call {
 
     pub(crate) fn get(path: impl Into<String>) -> Self {
         Self::new(Method::GET, path)
+    }
+
+    /// A question that services of every version answer.
+    pub(crate) fn get_of_any_version(path: impl Into<String>) -> Self {
+        Self { api: "", ..Self::get(path) }
     }
 
     pub(crate) fn post(path: impl Into<String>) -> Self {
@@ -177,7 +184,7 @@ impl PodmanEngine {
         tokio::spawn(async move { drop(connection.with_upgrades().await) });
         let mut request = Request::builder()
             .method(call.method)
-            .uri(format!("{API}{}{}", call.path, call.query))
+            .uri(format!("{}{}{}", call.api, call.path, call.query))
             .header(HOST, "podman")
             .header(CONTENT_TYPE, call.content);
         if upgrade {

@@ -69,48 +69,47 @@ impl EngineError {
     pub fn to_api(&self, what: &str) -> ApiError {
         use EngineError as E;
         let (code, hint) = match self {
-            E::Unavailable(_) => {
-                (ErrorCode::EngineUnavailable, Some("Start the engine; this goes on by itself."))
-            }
+            E::Unavailable(_) => (ErrorCode::EngineUnavailable, "Start the engine; this goes on by itself."),
             E::NotPermitted(_) => (
                 ErrorCode::PermissionDenied,
-                Some("Give your user access to the engine's socket, then sign in again."),
+                "Give your user access to the engine's socket, then sign in again.",
             ),
-            E::TooOld { .. } => (ErrorCode::EngineUnavailable, Some("Update the engine.")),
-            E::NotFound(_) => (ErrorCode::NotFound, None),
+            E::TooOld { .. } => (ErrorCode::EngineUnavailable, "Update the engine."),
+            E::NotFound(_) => (
+                ErrorCode::NotFound,
+                "Somebody else may have removed it. Check that it is still there, then try again.",
+            ),
             E::ImageNotFound(_) => (
                 ErrorCode::ImageNotFound,
-                Some("Check the image's name, and that you are signed in to its registry."),
+                "Check the image's name, and that you are signed in to its registry.",
             ),
-            E::TimedOut(_) => (ErrorCode::TimedOut, Some("Look whether the engine is busy, then try again.")),
+            E::TimedOut(_) => (ErrorCode::TimedOut, "Look whether the engine is busy, then try again."),
             E::RegistryUnavailable(_) => (
                 ErrorCode::ImageNotFound,
-                Some("Check this machine's network, or use an image that is already here."),
+                "Check this machine's network, or use an image that is already here.",
             ),
-            E::Conflict(_) => (ErrorCode::AlreadyExists, None),
+            E::Conflict(_) => (
+                ErrorCode::AlreadyExists,
+                "Something of that name is there already, or busy: try again in a moment.",
+            ),
             E::PortInUse(_) => {
-                (ErrorCode::PortInUse, Some("Choose another port, or stop the program that uses it."))
+                (ErrorCode::PortInUse, "Choose another port, or stop the program that uses it.")
             }
-            E::SubnetInUse(_) => {
-                (ErrorCode::AlreadyExists, Some("Choose another network range in the settings."))
+            E::SubnetInUse(_) => (ErrorCode::AlreadyExists, "Choose another network range in the settings."),
+            E::NoSpace(_) => {
+                (ErrorCode::NoSpace, "Free space on the engine's disk, for instance by removing images.")
             }
-            E::NoSpace(_) => (
-                ErrorCode::NoSpace,
-                Some("Free space on the engine's disk, for instance by removing images."),
-            ),
-            E::ProgramNotFound(_) => (ErrorCode::NotFound, None),
+            E::ProgramNotFound(_) => {
+                (ErrorCode::NotFound, "Check that the image holds the program and lets its user run it.")
+            }
             E::WrongArchitecture(_) => (
                 ErrorCode::WrongArchitecture,
-                Some("Use an image made for this machine, or install emulation (qemu-user-static)."),
+                "Use an image made for this machine, or install emulation (qemu-user-static).",
             ),
-            E::BuildFailed(_) => (ErrorCode::Internal, Some("The log shows the command that failed.")),
-            E::Unsupported(_) => (ErrorCode::Unsupported, None),
-            E::Engine(_) => (ErrorCode::Internal, None),
+            E::BuildFailed(_) => (ErrorCode::Internal, "The log shows the command that failed."),
+            E::Unsupported(_) => (ErrorCode::Unsupported, "Leave that out, or choose another engine."),
+            E::Engine(_) => (ErrorCode::Internal, "Try again. If it stays, the engine's own log says more."),
         };
-        let error = ApiError::new(code, format!("Could not {what}: {self}."));
-        match hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
+        ApiError::new(code, format!("Could not {what}: {self}.")).hint(hint)
     }
 }

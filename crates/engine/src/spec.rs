@@ -83,7 +83,8 @@ pub enum MountSource {
     Volume(String),
     /// A folder or file of the engine's machine.
     Bind(String),
-    /// Memory, at most this many bytes, mode 1777, `exec` allowed.
+    /// Memory, at most this many bytes, `exec` allowed. The container's user may write there, whatever the image has at
+    /// that place.
     Tmpfs(u64),
 }
 

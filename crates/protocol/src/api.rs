@@ -150,8 +150,10 @@ operations! {
     "workspace.plan_log" WorkspacePlanLog(WorkspaceRef) -> Vec<PlanLogLines>;
     /// Samples of the last ten minutes, oldest first.
     "workspace.history" WorkspaceHistory(WorkspaceRef) -> Vec<Sample>;
-    /// Streams the container's own output, last 1,000 lines first.
-    "workspace.logs" WorkspaceLogs(WorkspaceRef) -> StreamOpened;
+    /// Asks for [`Event::Samples`] from now on, or for no more of them. Workspaces are measured while anyone asks.
+    "workspace.watch_samples" WorkspaceWatchSamples(WatchSamples) -> Empty;
+    /// Streams the container's own output, its last lines first.
+    "workspace.logs" WorkspaceLogs(ReadLogs) -> StreamOpened;
     /// Connects to a workspace's agent (starting the container where it is stopped) and notes the use.
     "workspace.open" WorkspaceOpen(WorkspaceRef) -> WorkspaceInside;
 
@@ -193,6 +195,8 @@ operations! {
     "terminal.list" TerminalList(WorkspaceRef) -> Vec<terminal::TerminalInfo>;
     /// Starts a terminal.
     "terminal.create" TerminalCreate(In<terminal::CreateTerminal>) -> terminal::TerminalInfo;
+    /// Starts a terminal of root's, for images without `sudo`. Refused in the Locked profile.
+    "terminal.create_as_root" TerminalCreateAsRoot(In<terminal::CreateTerminal>) -> terminal::TerminalInfo;
     /// Opens a stream of a terminal's bytes, both ways.
     "terminal.attach" TerminalAttach(In<terminal::AttachTerminal>) -> TerminalAttached;
     /// Changes a terminal's size.
@@ -259,6 +263,28 @@ pub struct In<T: TS> {
     pub workspace: WorkspaceId,
     /// What is asked.
     pub args: T,
+}
+
+/// Whether a client wants to know what workspaces use.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, TS)]
+pub struct WatchSamples {
+    /// True while somebody looks.
+    pub on: bool,
+}
+
+/// Which part of a container's output is read.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, TS)]
+pub struct ReadLogs {
+    /// Which workspace.
+    pub workspace: WorkspaceId,
+    /// Lines from the end of what there is; absent for 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub tail: Option<u32>,
+    /// Whether what comes later follows; absent for yes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub follow: Option<bool>,
 }
 
 /// What a host is and can do.

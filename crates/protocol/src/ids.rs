@@ -62,6 +62,16 @@ impl WorkspaceId {
 #[serde(transparent)]
 pub struct TerminalId(pub u32);
 
+impl TerminalId {
+    /// The least number of a terminal that runs as root, beside those of the workspace's user.
+    pub const FIRST_OF_ROOT: u32 = 1 << 31;
+
+    /// Whether the terminal runs as root, beside those of the workspace's user.
+    pub fn is_of_root(self) -> bool {
+        self.0 >= Self::FIRST_OF_ROOT
+    }
+}
+
 impl fmt::Display for TerminalId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -962,6 +962,23 @@ offset: number,
 length: number, };
 
 /**
+ * Which part of a container's output is read.
+ */
+export type ReadLogs = { 
+/**
+ * Which workspace.
+ */
+workspace: WorkspaceId, 
+/**
+ * Lines from the end of what there is; absent for 1000.
+ */
+tail?: number, 
+/**
+ * Whether what comes later follows; absent for yes.
+ */
+follow?: boolean, };
+
+/**
  * Renames or moves a file or directory.
  */
 export type Rename = { 
@@ -1476,6 +1493,15 @@ export type WatchDirectories = {
 paths: Array<string>, };
 
 /**
+ * Whether a client wants to know what workspaces use.
+ */
+export type WatchSamples = { 
+/**
+ * True while somebody looks.
+ */
+on: boolean, };
+
+/**
  * A workspace as the dashboard shows it.
  */
 export type Workspace = { 
@@ -1722,8 +1748,10 @@ export interface Operations {
   "workspace.plan_log": { params: WorkspaceRef; reply: Array<PlanLogLines> };
   /** Samples of the last ten minutes, oldest first. */
   "workspace.history": { params: WorkspaceRef; reply: Array<Sample> };
-  /** Streams the container's own output, last 1,000 lines first. */
-  "workspace.logs": { params: WorkspaceRef; reply: StreamOpened };
+  /** Asks for [`Event::Samples`] from now on, or for no more of them. Workspaces are measured while anyone asks. */
+  "workspace.watch_samples": { params: WatchSamples; reply: Empty };
+  /** Streams the container's own output, its last lines first. */
+  "workspace.logs": { params: ReadLogs; reply: StreamOpened };
   /** Connects to a workspace's agent (starting the container where it is stopped) and notes the use. */
   "workspace.open": { params: WorkspaceRef; reply: WorkspaceInside };
   /** A file's state. */
@@ -1762,6 +1790,8 @@ export interface Operations {
   "terminal.list": { params: WorkspaceRef; reply: Array<TerminalInfo> };
   /** Starts a terminal. */
   "terminal.create": { params: In<CreateTerminal>; reply: TerminalInfo };
+  /** Starts a terminal of root's, for images without `sudo`. Refused in the Locked profile. */
+  "terminal.create_as_root": { params: In<CreateTerminal>; reply: TerminalInfo };
   /** Opens a stream of a terminal's bytes, both ways. */
   "terminal.attach": { params: In<AttachTerminal>; reply: TerminalAttached };
   /** Changes a terminal's size. */

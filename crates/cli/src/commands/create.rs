@@ -12,6 +12,7 @@ use aicockpit_protocol::workspace::{
 use aicockpit_protocol::{ApiError, EngineId, ErrorCode, WorkspaceId};
 use anyhow::Context;
 use std::collections::HashMap;
+use std::path::Path;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -29,21 +30,7 @@ pub(crate) async fn run(client: &Client, create: Create, as_json: bool) -> anyho
 }
 
 fn request(create: Create) -> anyhow::Result<CreateWorkspace> {
-    let source = match (create.git, create.folder) {
-        (Some(url), _) => Source::Git { url, branch: create.branch },
-        (None, Some(folder)) => {
-            let absolute = std::path::absolute(&folder)
-                .with_context(|| format!("{} cannot be made an absolute path", folder.display()))?;
-            let path = absolute.into_os_string().into_string().map_err(|path| {
-                ApiError::new(
-                    ErrorCode::InvalidArgument,
-                    format!("The folder's path {} is not UTF-8, which engines ask for.", path.display()),
-                )
-            })?;
-            Source::Folder { path }
-        }
-        (None, None) => Source::Empty,
-    };
+    let source = source(&create)?;
     let image = match create.image {
         Some(reference) => Image::Reference { reference },
         None => Image::Base,
@@ -70,6 +57,64 @@ fn request(create: Create) -> anyhow::Result<CreateWorkspace> {
         env: variables(&create.env)?,
     };
     Ok(CreateWorkspace { name: create.name, engine: create.engine.map(EngineId::new), spec })
+}
+
+/// What the workspace is made from. A place given without an option is a folder where there is one of that path, else
+/// the address of a repository where it looks like one.
+fn source(create: &Create) -> anyhow::Result<Source> {
+    let git = |url: &str| Source::Git { url: url.to_owned(), branch: create.branch.clone() };
+    if let Some(url) = &create.git {
+        return Ok(git(url));
+    }
+    if let Some(path) = &create.folder {
+        return folder(path);
+    }
+    let Some(place) = &create.place else { return Ok(Source::Empty) };
+    if Path::new(place).is_dir() {
+        if create.branch.is_some() {
+            return Err(ApiError::new(
+                ErrorCode::InvalidArgument,
+                "A folder of this machine has no --branch.",
+            )
+            .hint("Give it with --git to clone it.")
+            .into());
+        }
+        return folder(Path::new(place));
+    }
+    match place.to_str() {
+        Some(address) if is_repository_address(address) => Ok(git(address)),
+        _ => Err(ApiError::new(
+            ErrorCode::NotFound,
+            format!(
+                "There is no folder {}, and it does not look like the address of a repository.",
+                place.display()
+            ),
+        )
+        .hint("Give a folder of this machine, an address such as https://host/owner/name.git, or --empty.")
+        .into()),
+    }
+}
+
+fn folder(path: &Path) -> anyhow::Result<Source> {
+    let absolute = std::path::absolute(path)
+        .with_context(|| format!("{} cannot be made an absolute path", path.display()))?;
+    let path = absolute.into_os_string().into_string().map_err(|path| {
+        ApiError::new(
+            ErrorCode::InvalidArgument,
+            format!("The folder's path {} is not UTF-8, which engines ask for.", path.display()),
+        )
+    })?;
+    Ok(Source::Folder { path })
+}
+
+/// A URL with a scheme that Git knows, or `user@host:path`.
+fn is_repository_address(text: &str) -> bool {
+    let by_scheme =
+        ["https://", "http://", "ssh://", "git://", "file://"].iter().any(|scheme| text.starts_with(scheme));
+    let by_ssh = text
+        .split_once(':')
+        .is_some_and(|(host, path)| host.contains('@') && !host.contains('/') && !path.is_empty());
+    by_scheme || by_ssh
 }
 
 fn millis(cores: f64) -> anyhow::Result<u64> {
@@ -148,6 +193,21 @@ impl Shown {
                 StepState::Done => complain(&format!("  {name} done in {seconds:.1} s{note}")),
                 StepState::Failed => complain(&format!("  {name} failed after {seconds:.1} s{note}")),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_repositories_are_told_from_mistyped_paths() {
+        for address in ["https://host/a/b.git", "ssh://git@host/a", "git@host:a/b.git", "file:///srv/a.git"] {
+            assert!(is_repository_address(address), "{address}");
+        }
+        for other in ["./nowhere", "/srv/nowhere", "debian:bookworm", "C:thing", "name"] {
+            assert!(!is_repository_address(other), "{other}");
         }
     }
 }

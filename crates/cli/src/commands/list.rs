@@ -1,6 +1,6 @@
 //! `list`.
 
-use crate::output::{json, table, word};
+use crate::output::{complain, json, table, word};
 use aicockpit_cockpit::socket::Client;
 use aicockpit_protocol::api::{Empty, WorkspaceList};
 use aicockpit_protocol::workspace::{Image, Source, Workspace};
@@ -9,6 +9,10 @@ pub(crate) async fn run(client: &Client, as_json: bool) -> anyhow::Result<()> {
     let all = client.call::<WorkspaceList>(Empty {}).await?;
     if as_json {
         return json(&all);
+    }
+    if all.is_empty() {
+        complain("There are no workspaces. `aicockpit create` makes one.");
+        return Ok(());
     }
     let rows: Vec<_> = all.iter().map(row).collect();
     table(["ID", "NAME", "STATE", "ENGINE", "IMAGE", "SOURCE"], &rows)

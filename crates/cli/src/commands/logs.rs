@@ -1,12 +1,14 @@
 //! `logs`.
 
+use crate::arguments::Logs;
 use crate::{find, output};
 use aicockpit_cockpit::socket::Client;
-use aicockpit_protocol::api::{StreamEnd, WorkspaceLogs, WorkspaceRef};
+use aicockpit_protocol::api::{ReadLogs, StreamEnd, WorkspaceLogs};
 
-pub(crate) async fn run(client: &Client, name: &str) -> anyhow::Result<()> {
-    let workspace = find::workspace(client, name).await?;
-    let opened = client.call::<WorkspaceLogs>(WorkspaceRef { workspace: workspace.id }).await?;
+pub(crate) async fn run(client: &Client, asked: &Logs) -> anyhow::Result<()> {
+    let workspace = find::workspace(client, &asked.workspace).await?;
+    let read = ReadLogs { workspace: workspace.id, tail: Some(asked.tail), follow: Some(asked.follow) };
+    let opened = client.call::<WorkspaceLogs>(read).await?;
     let mut stream = client.stream(opened.stream);
     while let Some(bytes) = stream.next().await {
         output::write(&bytes)?;

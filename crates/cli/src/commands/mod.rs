@@ -50,7 +50,7 @@ async fn connected(connection: &Connection, command: Command, json: bool) -> any
         Command::Rm(remove) => lifecycle::remove(client, &remove).await?,
         Command::Exec(exec) => return exec::run(client, exec).await,
         Command::Shell(shell) => return shell::run(client, shell).await,
-        Command::Logs(one) => logs::run(client, &one.workspace).await?,
+        Command::Logs(asked) => logs::run(client, &asked).await?,
         Command::Ports(ports) => ports::run(connection, ports, json).await?,
         Command::Cp(copy) => copy::run(client, &copy).await?,
         Command::Serve(_) | Command::Doctor | Command::Completion { .. } => {}

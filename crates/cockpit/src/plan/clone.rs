@@ -6,7 +6,7 @@
 //! user, without capabilities.
 
 use super::job::Job;
-use super::{container, image};
+use super::{certificates, image};
 use crate::hardening::{self, WORKSPACE_UID};
 use crate::workspaces::labels;
 use aicockpit_engine::{ContainerSpec, ContainerState, EngineError, Lines, Mount, MountSource, Progress};
@@ -148,7 +148,7 @@ fn helper_spec(
         Origin::Remote => (url.to_owned(), String::new()),
     };
     if spec.trust_host_certificates {
-        mounts.push(container::certificates_mount()?);
+        mounts.push(certificates::mount()?);
         env.extend(hardening::certificate_variables());
     }
     let local = origin != Origin::Remote;

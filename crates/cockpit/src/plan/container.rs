@@ -2,6 +2,7 @@
 
 use super::agent_volume;
 use super::archive::Owner;
+use super::certificates;
 use super::image::ReadyImage;
 use super::job::Job;
 use super::user;
@@ -38,10 +39,14 @@ pub(super) async fn ensure(job: &Job, image: &ReadyImage) -> Result<ContainerId,
     // Only now: Docker makes the working directory as root when it creates the container, and lets an empty volume
     // that is mounted there take over its owner.
     match record.spec.profile {
-        Profile::Standard if user.uid == 0 => {}
         Profile::Standard => {
-            let owns_folder = !matches!(record.spec.source, Source::Folder { .. });
-            user::prepare(job, &container, image, user, owns_folder).await?;
+            if user.uid != 0 {
+                let owns_folder = !matches!(record.spec.source, Source::Folder { .. });
+                user::prepare(job, &container, image, user, owns_folder).await?;
+            }
+            if record.spec.trust_host_certificates {
+                certificates::install(&*job.engine, &container).await?;
+            }
         }
         Profile::Locked => give_volumes(job, &spec, image, user).await?,
     }
@@ -89,11 +94,12 @@ fn spec(
     if locked {
         env.push(("HOME".to_owned(), user::HOME.to_owned()));
         mounts.push(mount(user::HOME, MountSource::Volume(labels::home_volume_name(&record.id))));
-        mounts.push(mount("/tmp", MountSource::Tmpfs(hardening::LOCKED_TMPFS_BYTES)));
-        mounts.push(mount("/run", MountSource::Tmpfs(hardening::LOCKED_TMPFS_BYTES)));
+        let in_memory = hardening::LOCKED_TMPFS.iter();
+        mounts
+            .extend(in_memory.map(|target| mount(target, MountSource::Tmpfs(hardening::LOCKED_TMPFS_BYTES))));
     }
     if spec.trust_host_certificates {
-        mounts.push(certificates_mount()?);
+        mounts.push(certificates::mount()?);
         env.extend(hardening::certificate_variables());
     }
     env.extend(spec.env.iter().map(|(name, value)| (name.clone(), value.clone())));
@@ -131,22 +137,6 @@ fn spec(
 
 fn mount(target: &str, source: MountSource) -> Mount {
     Mount { target: target.to_owned(), read_only: false, source }
-}
-
-/// The host's certificate bundle, read-only.
-pub(super) fn certificates_mount() -> Result<Mount, ApiError> {
-    let bundle = hardening::host_certificates().ok_or_else(|| {
-        ApiError::new(
-            ErrorCode::NotFound,
-            "This machine has no bundle of certificate authorities to pass on.",
-        )
-        .hint("Install the package ca-certificates, or create the workspace without trusting the host's.")
-    })?;
-    Ok(Mount {
-        target: hardening::CERTIFICATES_TARGET.to_owned(),
-        read_only: true,
-        source: MountSource::Bind(bundle.display().to_string()),
-    })
 }
 
 fn labels_of(record: &StoredWorkspace) -> Result<Vec<(String, String)>, ApiError> {

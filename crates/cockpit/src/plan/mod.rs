@@ -10,6 +10,7 @@
 
 mod agent_volume;
 mod archive;
+mod certificates;
 mod clone;
 mod container;
 mod image;

@@ -3,7 +3,7 @@
 
 use super::frames::Answer;
 use super::{Inner, Outcome};
-use aicockpit_protocol::api::{Empty, In, JsonValue, Request, StreamOpened, WorkspaceRef};
+use aicockpit_protocol::api::{Empty, In, JsonValue, ReadLogs, Request, StreamOpened, WorkspaceRef};
 use aicockpit_protocol::fs::MAX_FILE_CHUNK;
 use aicockpit_protocol::{ApiError, ErrorCode};
 use serde::Serialize;
@@ -67,7 +67,11 @@ impl Inner {
             R::WorkspaceTimeline(of) => ok(&workspaces.timeline(&of.workspace).await?),
             R::WorkspacePlanLog(of) => ok(&workspaces.plan_log(&of.workspace).await?),
             R::WorkspaceHistory(of) => ok(&workspaces.history(&of.workspace)?),
-            R::WorkspaceLogs(of) => self.logs(of).await,
+            R::WorkspaceWatchSamples(watch) => {
+                self.watch_samples(watch.on);
+                ok(&Empty {})
+            }
+            R::WorkspaceLogs(read) => self.logs(read).await,
             R::WorkspaceOpen(of) => self.open_workspace(of).await,
 
             R::FsStat(In { workspace, args }) => ok(&self.stat(&workspace, args).await?),
@@ -93,6 +97,9 @@ impl Inner {
 
             R::TerminalList(of) => ok(&self.terminals(&of.workspace).await?),
             R::TerminalCreate(In { workspace, args }) => ok(&self.create_terminal(&workspace, args).await?),
+            R::TerminalCreateAsRoot(In { workspace, args }) => {
+                ok(&self.create_terminal_as_root(&workspace, args).await?)
+            }
             R::TerminalAttach(In { workspace, args }) => self.attach(&workspace, args).await,
             R::TerminalResize(In { workspace, args }) => done(self.resize_terminal(&workspace, args).await),
             R::TerminalRename(In { workspace, args }) => done(self.rename_terminal(&workspace, args).await),
@@ -133,8 +140,8 @@ impl Inner {
         ok(&inside)
     }
 
-    async fn logs(self: &Arc<Self>, of: WorkspaceRef) -> Result {
-        let chunks = self.cockpit.workspaces().logs(&of.workspace).await?;
+    async fn logs(self: &Arc<Self>, read: ReadLogs) -> Result {
+        let chunks = self.cockpit.workspaces().logs(&read).await?;
         let (stream, input, output) = self.streams.open()?;
         Ok(Outcome {
             answer: Answer::new(&StreamOpened { stream })?,

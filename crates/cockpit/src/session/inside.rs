@@ -1,11 +1,11 @@
 //! Operations on the inside of a workspace: one agent call or stream each.
 
 use super::frames::Answer as Reply;
-use super::{Inner, Outcome, terminal, transfer};
+use super::{Inner, Outcome, transfer};
 use crate::agent::mismatch;
 use aicockpit_link::LinkStream;
 use aicockpit_protocol::agent::{Answer, Call, Chunk, Download, Open, Upload};
-use aicockpit_protocol::api::{DownloadFile, StreamOpened, TerminalAttached, UploadFile};
+use aicockpit_protocol::api::{DownloadFile, StreamOpened, UploadFile};
 use aicockpit_protocol::fs::{
     Copy, FileStat, GitState, GitStatus, ListDirectory, Listing, MAX_FILE_CHUNK, MakeDirectory, ReadFile,
     Rename, RestoreTrash, Stat, TrashFiles, Trashed, WatchDirectories, WriteFile,
@@ -13,17 +13,13 @@ use aicockpit_protocol::fs::{
 use aicockpit_protocol::port::PortEntry;
 use aicockpit_protocol::process::{Exec, ProcessInfo, SignalProcess};
 use aicockpit_protocol::search::{FindFiles, FoundFiles, ReplaceOutcome, ReplaceText, SearchText};
-use aicockpit_protocol::terminal::{
-    AttachTerminal, CloseTerminal, CreateTerminal, RenameTerminal, ResizeTerminal, SIZE_RANGE,
-    SignalTerminal, TerminalInfo,
-};
 use aicockpit_protocol::{ApiError, ErrorCode, WorkspaceId};
 use std::sync::Arc;
 
-type Result<T> = std::result::Result<T, ApiError>;
+pub(super) type Result<T> = std::result::Result<T, ApiError>;
 
 /// Takes the one kind of answer that a call has.
-macro_rules! expect {
+macro_rules! answered {
     ($answer:expr, $kind:ident) => {
         match $answer {
             Answer::$kind(value) => Ok(value),
@@ -31,6 +27,8 @@ macro_rules! expect {
         }
     };
 }
+
+pub(super) use answered;
 
 impl Inner {
     async fn call(&self, workspace: &WorkspaceId, call: Call) -> Result<Answer> {
@@ -45,11 +43,11 @@ impl Inner {
     }
 
     pub(super) async fn stat(&self, workspace: &WorkspaceId, args: Stat) -> Result<FileStat> {
-        expect!(self.call(workspace, Call::Stat(args)).await?, Stat)
+        answered!(self.call(workspace, Call::Stat(args)).await?, Stat)
     }
 
     pub(super) async fn list(&self, workspace: &WorkspaceId, args: ListDirectory) -> Result<Listing> {
-        expect!(self.call(workspace, Call::List(args)).await?, Listing)
+        answered!(self.call(workspace, Call::List(args)).await?, Listing)
     }
 
     pub(super) async fn read(&self, workspace: &WorkspaceId, args: ReadFile) -> Result<Chunk> {
@@ -59,7 +57,7 @@ impl Inner {
                 format!("{} bytes are too many for one read; the limit is {MAX_FILE_CHUNK}.", args.length),
             ));
         }
-        expect!(self.call(workspace, Call::Read(args)).await?, Chunk)
+        answered!(self.call(workspace, Call::Read(args)).await?, Chunk)
     }
 
     pub(super) async fn write(
@@ -68,7 +66,7 @@ impl Inner {
         write: WriteFile,
         content: Vec<u8>,
     ) -> Result<FileStat> {
-        expect!(self.call(workspace, Call::Write { write, content }).await?, Stat)
+        answered!(self.call(workspace, Call::Write { write, content }).await?, Stat)
     }
 
     pub(super) async fn make_directory(&self, workspace: &WorkspaceId, args: MakeDirectory) -> Result<()> {
@@ -84,7 +82,7 @@ impl Inner {
     }
 
     pub(super) async fn trash(&self, workspace: &WorkspaceId, args: TrashFiles) -> Result<Trashed> {
-        expect!(self.call(workspace, Call::Trash(args)).await?, Trashed)
+        answered!(self.call(workspace, Call::Trash(args)).await?, Trashed)
     }
 
     pub(super) async fn restore_trash(&self, workspace: &WorkspaceId, args: RestoreTrash) -> Result<()> {
@@ -105,49 +103,19 @@ impl Inner {
         workspace: &WorkspaceId,
         args: GitStatus,
     ) -> Result<Option<GitState>> {
-        expect!(self.call(workspace, Call::GitStatus(args)).await?, Git)
+        answered!(self.call(workspace, Call::GitStatus(args)).await?, Git)
     }
 
     pub(super) async fn find_files(&self, workspace: &WorkspaceId, args: FindFiles) -> Result<FoundFiles> {
-        expect!(self.call(workspace, Call::FindFiles(args)).await?, Found)
+        answered!(self.call(workspace, Call::FindFiles(args)).await?, Found)
     }
 
     pub(super) async fn replace(&self, workspace: &WorkspaceId, args: ReplaceText) -> Result<ReplaceOutcome> {
-        expect!(self.call(workspace, Call::Replace(args)).await?, Replaced)
-    }
-
-    pub(super) async fn terminals(&self, workspace: &WorkspaceId) -> Result<Vec<TerminalInfo>> {
-        expect!(self.call(workspace, Call::Terminals).await?, Terminals)
-    }
-
-    pub(super) async fn create_terminal(
-        &self,
-        workspace: &WorkspaceId,
-        args: CreateTerminal,
-    ) -> Result<TerminalInfo> {
-        check_size(args.columns, args.rows)?;
-        expect!(self.call(workspace, Call::CreateTerminal(args)).await?, Terminal)
-    }
-
-    pub(super) async fn resize_terminal(&self, workspace: &WorkspaceId, args: ResizeTerminal) -> Result<()> {
-        check_size(args.columns, args.rows)?;
-        self.act(workspace, Call::ResizeTerminal(args)).await
-    }
-
-    pub(super) async fn rename_terminal(&self, workspace: &WorkspaceId, args: RenameTerminal) -> Result<()> {
-        self.act(workspace, Call::RenameTerminal(args)).await
-    }
-
-    pub(super) async fn signal_terminal(&self, workspace: &WorkspaceId, args: SignalTerminal) -> Result<()> {
-        self.act(workspace, Call::SignalTerminal(args)).await
-    }
-
-    pub(super) async fn close_terminal(&self, workspace: &WorkspaceId, args: CloseTerminal) -> Result<()> {
-        self.act(workspace, Call::CloseTerminal(args)).await
+        answered!(self.call(workspace, Call::Replace(args)).await?, Replaced)
     }
 
     pub(super) async fn processes(&self, workspace: &WorkspaceId) -> Result<Vec<ProcessInfo>> {
-        expect!(self.call(workspace, Call::Processes).await?, Processes)
+        answered!(self.call(workspace, Call::Processes).await?, Processes)
     }
 
     pub(super) async fn signal_process(&self, workspace: &WorkspaceId, args: SignalProcess) -> Result<()> {
@@ -156,23 +124,9 @@ impl Inner {
 
     pub(super) async fn ports(&self, workspace: &WorkspaceId) -> Result<Vec<PortEntry>> {
         let agent = self.agent(workspace)?;
-        let listening = expect!(agent.handle.call(Call::Ports).await?, Ports)?;
+        let listening = answered!(agent.handle.call(Call::Ports).await?, Ports)?;
         agent.forwards.listening(listening).await;
         Ok(agent.forwards.list())
-    }
-
-    pub(super) async fn attach(
-        self: &Arc<Self>,
-        workspace: &WorkspaceId,
-        args: AttachTerminal,
-    ) -> Result<Outcome> {
-        let agent = self.handle_of(workspace)?;
-        let (stream, input, output) = self.streams.open()?;
-        let terminal = args.terminal;
-        let attachment = terminal::attach(&agent, args).await?;
-        let answer = Reply::new(&TerminalAttached { stream, attached: attachment.attached.clone() })?;
-        let carried = terminal::carry(agent.lease(), terminal, attachment, input, output);
-        Ok(Outcome { answer, afterwards: Some(Box::pin(carried)) })
     }
 
     pub(super) async fn search(
@@ -227,14 +181,4 @@ fn opened(
     work: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Outcome> {
     Ok(Outcome { answer: Reply::new(&StreamOpened { stream })?, afterwards: Some(Box::pin(work)) })
-}
-
-fn check_size(columns: u16, rows: u16) -> Result<()> {
-    if SIZE_RANGE.contains(&columns) && SIZE_RANGE.contains(&rows) {
-        return Ok(());
-    }
-    Err(ApiError::new(
-        ErrorCode::InvalidArgument,
-        format!("{columns}×{rows} is no size for a terminal; each must be from 1 to 2000."),
-    ))
 }

@@ -12,16 +12,20 @@ mod dispatch;
 #[cfg(test)]
 mod faults;
 mod frames;
+#[cfg(test)]
+mod hostile;
 mod inside;
 #[cfg(test)]
 mod model;
 mod streams;
 mod terminal;
+mod terminals;
 mod transfer;
 
 pub use streams::MAX_STREAMS;
 
 use crate::Cockpit;
+use crate::Onlooker;
 use crate::agent::{AgentHandle, Lease, OpenAgent};
 use aicockpit_protocol::api::{Event, Request};
 use aicockpit_protocol::frame::{Frame, FrameKind};
@@ -58,6 +62,8 @@ struct Inner {
     runtime: tokio::runtime::Handle,
     requests: Mutex<HashMap<u32, CancellationToken>>,
     used: Mutex<HashMap<WorkspaceId, Used>>,
+    /// Present while the client wants to know what workspaces use.
+    onlooker: Mutex<Option<Onlooker>>,
 }
 
 /// What the client has of one workspace.
@@ -89,6 +95,7 @@ impl Cockpit {
             runtime: tokio::runtime::Handle::current(),
             requests: Mutex::default(),
             used: Mutex::default(),
+            onlooker: Mutex::default(),
         });
         tokio::spawn(
             stop.clone().run_until_cancelled_owned(forward_events(Arc::clone(&inner), self.subscribe())),
@@ -145,6 +152,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         let _runtime = self.inner.runtime.enter();
         self.inner.streams.close_all();
+        self.inner.watch_samples(false);
         for (_, used) in self.inner.used().drain() {
             used.lease.agent().unwatch(self.inner.id);
         }
@@ -230,7 +238,11 @@ impl Inner {
 
     /// The event as this client is told it; none where it does not concern it.
     fn of_interest(&self, event: Event) -> Option<Event> {
-        let Event::Files { workspace, mut changes } = event else { return Some(event) };
+        let (workspace, mut changes) = match event {
+            Event::Files { workspace, changes } => (workspace, changes),
+            Event::Samples { .. } if self.onlooker().is_none() => return None,
+            other => return Some(other),
+        };
         let used = self.used();
         let watched = &used.get(&workspace)?.watched;
         if watched.is_empty() {
@@ -238,6 +250,19 @@ impl Inner {
         }
         changes.directories.retain(|directory| watched.contains(directory));
         (changes.rescan || !changes.directories.is_empty()).then_some(Event::Files { workspace, changes })
+    }
+
+    /// Starts or stops telling the client what workspaces use.
+    fn watch_samples(&self, on: bool) {
+        let mut onlooker = self.onlooker();
+        match on {
+            true => _ = onlooker.get_or_insert_with(|| self.cockpit.look()),
+            false => *onlooker = None,
+        }
+    }
+
+    fn onlooker(&self) -> MutexGuard<'_, Option<Onlooker>> {
+        self.onlooker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn requests(&self) -> MutexGuard<'_, HashMap<u32, CancellationToken>> {

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 /// One entry for each version. Entries are only ever appended: a published one is never changed.
-const VERSIONS: &[&str] = &["CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+const VERSIONS: &[&str] = &[
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
      CREATE TABLE settings (
          only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
          json TEXT NOT NULL
@@ -60,7 +61,11 @@ const VERSIONS: &[&str] = &["CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT
          workspace TEXT PRIMARY KEY,
          engine TEXT NOT NULL,
          deleted_ms INTEGER NOT NULL
-     ) STRICT;"];
+     ) STRICT;",
+    "CREATE TABLE root_terminals (
+         workspace TEXT PRIMARY KEY REFERENCES workspaces (id) ON DELETE CASCADE
+     ) STRICT;",
+];
 
 static MIGRATIONS: LazyLock<Migrations<'static>> =
     LazyLock::new(|| Migrations::new(VERSIONS.iter().map(|sql| M::up(sql)).collect()));

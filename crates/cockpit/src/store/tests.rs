@@ -91,6 +91,30 @@ async fn forgetting_a_workspace_takes_what_belongs_to_it_and_leaves_a_tombstone(
 }
 
 #[tokio::test]
+async fn a_clock_that_jumps_back_does_not_turn_a_timeline_around() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    let workspace = a_workspace("aaaaaaaaaaaaaaaa");
+    store.put_workspace(workspace.clone()).await.unwrap();
+    let jumps = [1_000_000, 5_000_000, -86_400_000, 0, i64::MAX, i64::MIN, 1_000_001];
+    for (n, at_ms) in jumps.into_iter().enumerate() {
+        let entry = TimelineEntry { at_ms, text: n.to_string(), failed: false };
+        store.append_timeline(workspace.id.clone(), entry).await.unwrap();
+    }
+    let told = store.timeline(workspace.id.clone()).await.unwrap();
+    let order: Vec<_> = told.iter().map(|entry| entry.text.as_str()).collect();
+    assert_eq!(order, ["0", "1", "2", "3", "4", "5", "6"], "in the order in which it happened");
+    assert_eq!(told.iter().map(|entry| entry.at_ms).collect::<Vec<_>>(), jumps, "as the clock said it");
+    // A time from a run whose clock was wrong is kept and does no harm.
+    let mut late = workspace.clone();
+    late.last_used_ms = Some(i64::MIN);
+    store.put_workspace(late.clone()).await.unwrap();
+    drop(store);
+    let store = Store::open(directory.path()).unwrap();
+    assert_eq!(store.workspaces().await.unwrap(), [late]);
+}
+
+#[tokio::test]
 async fn draft_paths_are_bytes_and_the_last_text_wins() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path()).unwrap();

@@ -78,6 +78,36 @@ impl Store {
         .await
     }
 
+    /// Keeps whether root's agent of a workspace may have terminals.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn put_root_terminals(&self, workspace: WorkspaceId, any: bool) -> Result<(), StoreError> {
+        self.write(move |transaction| {
+            let sql = if any {
+                "INSERT OR IGNORE INTO root_terminals (workspace) VALUES (?1)"
+            } else {
+                "DELETE FROM root_terminals WHERE workspace = ?1"
+            };
+            transaction.execute(sql, [workspace.as_str()])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Whether root's agent of a workspace may have terminals.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn has_root_terminals(&self, workspace: WorkspaceId) -> Result<bool, StoreError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached("SELECT 1 FROM root_terminals WHERE workspace = ?1")?
+                .exists([workspace.as_str()])
+        })
+        .await
+    }
+
     /// Keeps a failed step's log.
     ///
     /// # Errors

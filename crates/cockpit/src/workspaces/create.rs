@@ -150,7 +150,7 @@ fn check_ports(ports: &[PublishedPort]) -> Result<(), ApiError> {
 
 fn check_capabilities(spec: &WorkspaceSpec, capabilities: &EngineCapabilities) -> Result<(), ApiError> {
     let missing = [
-        (spec.gpu && !capabilities.gpu, "pass a GPU on"),
+        (spec.gpu && !capabilities.gpu, "pass a GPU through"),
         (spec.limits.memory_bytes.is_some() && !capabilities.memory_limit, "limit memory"),
         (spec.limits.cpu_millis.is_some() && !capabilities.cpu_limit, "limit CPU"),
         (spec.limits.pids.is_some() && !capabilities.pids_limit, "limit processes"),

@@ -1,7 +1,7 @@
 //! Looking at a workspace.
 
 use super::Workspaces;
-use aicockpit_protocol::api::{Draft, PlanLogLines};
+use aicockpit_protocol::api::{Draft, PlanLogLines, ReadLogs};
 use aicockpit_protocol::metrics::Sample;
 use aicockpit_protocol::workspace::TimelineEntry;
 use aicockpit_protocol::{ApiError, BytePath, ErrorCode, WorkspaceId};
@@ -82,19 +82,20 @@ impl Workspaces {
         Ok(self.metrics.history(id))
     }
 
-    /// The container's own output: the last 1,000 lines, then what comes, until the container ends.
+    /// The container's own output: its last lines, then, where asked for, what comes until the container ends.
     ///
     /// # Errors
     /// When the workspace has no container or its engine refuses; also as an item of the stream.
     pub async fn logs(
         &self,
-        id: &WorkspaceId,
+        read: &ReadLogs,
     ) -> Result<BoxStream<'static, Result<Bytes, ApiError>>, ApiError> {
         const WHAT: &str = "read the container's output";
-        let entry = self.entry(id)?;
+        let entry = self.entry(&read.workspace)?;
         let engine = self.engines.when_ready(&entry.engine).await?;
         let container = self.container(&entry)?;
-        let stream = engine.logs(&container, LOG_TAIL, true).await.map_err(|error| error.to_api(WHAT))?;
+        let (tail, follow) = (read.tail.unwrap_or(LOG_TAIL), read.follow.unwrap_or(true));
+        let stream = engine.logs(&container, tail, follow).await.map_err(|error| error.to_api(WHAT))?;
         Ok(stream.map(|chunk| chunk.map(|chunk| chunk.bytes).map_err(|error| error.to_api(WHAT))).boxed())
     }
 }

@@ -92,9 +92,9 @@ impl Workspaces {
             }
             (Some(_), ContainerEventKind::Created) => {}
             (Some(entry), _) => self.sync_soon(&entry),
-            // Another cockpit of this machine made it.
+            // Of this store, and forgotten by it. Those of another cockpit on this machine are left alone.
             (None, _) => {
-                let Some(id) = by_label else { return };
+                let Some(id) = by_label.filter(|_| self.is_ours(&event.labels)) else { return };
                 let Ok(client) = self.engines.ready(engine) else { return };
                 let found =
                     client.list_containers(&[(labels::WORKSPACE, id.as_str())]).await.unwrap_or_default();

@@ -178,6 +178,7 @@ async fn running_workspaces_are_measured_while_somebody_looks() {
     let data = tempfile::tempdir().unwrap();
     let cockpit = start(data.path(), docker()).await;
     let workspace = create_running(&cockpit, spec(Source::Empty)).await;
+    let _onlooker = cockpit.look();
     let mut events = cockpit.subscribe();
     let measured = async {
         loop {

@@ -64,8 +64,14 @@ pub(super) async fn no_new_privileges_and_seccomp_hold_in_the_running_container(
 pub(super) async fn a_read_only_root_with_a_writable_tmpfs(case: Arc<Case>) -> Outcome {
     let mut spec = case.idle("read-only");
     spec.read_only_root = true;
-    spec.mounts =
-        vec![Mount { target: "/home/me".to_owned(), read_only: false, source: MountSource::Tmpfs(16 << 20) }];
+    // In the image the second belongs to root alone, the first is not there.
+    spec.mounts = ["/home/me", "/run"]
+        .map(|target| Mount {
+            target: target.to_owned(),
+            read_only: false,
+            source: MountSource::Tmpfs(16 << 20),
+        })
+        .to_vec();
     spec.user = Some("1000:1000".to_owned());
     let id = case.start(&spec).await?;
     for path in ["/x", "/etc/x", "/usr/x"] {
@@ -75,9 +81,16 @@ pub(super) async fn a_read_only_root_with_a_writable_tmpfs(case: Arc<Case>) -> O
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         ensure!(said.contains("Read-only file system"), "{path}: {:?}, {said}", output.exit);
     }
-    let script = "printf '#!/bin/sh\\necho ran\\n' >/home/me/p && chmod +x /home/me/p && /home/me/p && \
-        stat -c %a /home/me";
-    ensure_eq!(case.shell(&id, script).await?, "ran\n1777", "a program in the tmpfs, and its mode");
+    for directory in ["/home/me", "/run"] {
+        let script = format!(
+            "cd {directory} && printf '#!/bin/sh\\necho ran\\n' >p && chmod +x p && ./p && rm p && ls -A"
+        );
+        ensure_eq!(
+            case.shell(&id, &script).await?,
+            "ran",
+            "a program in the tmpfs {directory}, empty at first"
+        );
+    }
     let fill =
         case.run(&id, command(&["sh", "-c", "head -c 20000000 /dev/zero >/home/me/big"]), Vec::new()).await?;
     ensure!(fill.exit != ExecExit::Exited(0), "the tmpfs is larger than asked for");

@@ -1,4 +1,4 @@
-//! An engine whose Nth call fails, or kills the process.
+//! An engine whose Nth call goes wrong, or any call by a seed.
 
 use aicockpit_engine::*;
 use aicockpit_protocol::engine::{EngineCapabilities, EngineKind};
@@ -6,8 +6,11 @@ use aicockpit_protocol::{ContainerId, EngineId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use std::sync::Arc;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What happens at the call.
@@ -19,7 +22,18 @@ pub(crate) enum Fault {
     After,
     /// The process is killed before the call.
     Kill,
+    /// The engine answers nobody for longer than any call waits. Time that nobody uses passes at once.
+    Hang,
+    /// Somebody removes every container that was made so far, then the call is made.
+    Steal,
+    /// Any call may fail, before or after its work, as the seed has it.
+    Seeded,
 }
+
+/// Longer than any call of the plan waits for an answer.
+const HANGS_FOR: Duration = Duration::from_secs(130);
+/// Of so many calls one fails, by a seed.
+const ONE_IN: u32 = 6;
 
 /// Delegates to an engine; one call goes wrong. Probes, events, lists and inspections of the follower count as well:
 /// the fault may hit anything.
@@ -28,50 +42,88 @@ pub(crate) struct Faulty<E> {
     fault: Fault,
     /// Calls left until the fault; `u64::MAX` when disarmed.
     left: Arc<AtomicU64>,
+    random: Arc<Mutex<Option<StdRng>>>,
+    /// Names of the containers that were asked for.
+    made: Mutex<Vec<String>>,
 }
 
 /// Arms and disarms a [`Faulty`] engine.
 #[derive(Clone)]
-pub(crate) struct Trigger(Arc<AtomicU64>);
+pub(crate) struct Trigger {
+    left: Arc<AtomicU64>,
+    random: Arc<Mutex<Option<StdRng>>>,
+}
 
 impl Trigger {
     /// Lets the `nth` call from now (from 1) go wrong.
     pub(crate) fn arm(&self, nth: u64) {
-        self.0.store(nth, Ordering::SeqCst);
+        self.left.store(nth, Ordering::SeqCst);
+    }
+
+    /// Lets calls go wrong as this seed has it.
+    pub(crate) fn seed(&self, seed: u64) {
+        *self.random.lock().unwrap() = Some(StdRng::seed_from_u64(seed));
     }
 
     /// No fault from now on; whether one has happened since it was armed.
     pub(crate) fn disarm(&self) -> bool {
-        self.0.swap(u64::MAX, Ordering::SeqCst) == 0
+        *self.random.lock().unwrap() = None;
+        self.left.swap(u64::MAX, Ordering::SeqCst) == 0
     }
 }
 
 impl<E> Faulty<E> {
     pub(crate) fn new(engine: E, fault: Fault) -> (Self, Trigger) {
-        let left = Arc::new(AtomicU64::new(u64::MAX));
-        (Self { engine, fault, left: Arc::clone(&left) }, Trigger(left))
+        let (left, random) = (Arc::new(AtomicU64::new(u64::MAX)), Arc::default());
+        let trigger = Trigger { left: Arc::clone(&left), random: Arc::clone(&random) };
+        (Self { engine, fault, left, random, made: Mutex::default() }, trigger)
     }
 
-    /// Whether this call is the one.
-    fn is_hit(&self) -> bool {
+    /// What goes wrong with this call.
+    fn fault(&self) -> Option<Fault> {
+        if self.fault == Fault::Seeded {
+            let mut random = self.random.lock().unwrap();
+            let random = random.as_mut()?;
+            let fault = if random.random_bool(0.5) { Fault::Before } else { Fault::After };
+            return random.random_ratio(1, ONE_IN).then_some(fault);
+        }
         let count = |left: u64| (left != u64::MAX && left != 0).then(|| left - 1);
         let hit = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(1);
-        if hit && self.fault == Fault::Kill {
-            let own = nix::unistd::getpid();
-            nix::sys::signal::kill(own, nix::sys::signal::Signal::SIGKILL).unwrap();
-        }
-        hit
+        hit.then_some(self.fault)
     }
 
     async fn call<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
-        let fault = || Err(EngineError::Engine("an injected fault".to_owned()));
-        match (self.is_hit(), self.fault) {
-            (true, Fault::After) => {
+        let failed = || Err(EngineError::Engine("an injected fault".to_owned()));
+        match self.fault() {
+            None => call.await,
+            Some(Fault::Before | Fault::Seeded) => failed(),
+            Some(Fault::After) => {
                 let _ = call.await;
-                fault()
+                failed()
             }
-            (true, _) => fault(),
-            (false, _) => call.await,
+            Some(Fault::Kill) => {
+                let own = nix::unistd::getpid();
+                nix::sys::signal::kill(own, nix::sys::signal::Signal::SIGKILL).unwrap();
+                failed()
+            }
+            Some(Fault::Hang) => {
+                tokio::time::pause();
+                tokio::time::sleep(HANGS_FOR).await;
+                tokio::time::resume();
+                Err(EngineError::TimedOut("Docker is slow to answer".to_owned()))
+            }
+            Some(Fault::Steal) => {
+                self.steal();
+                call.await
+            }
+        }
+    }
+
+    fn steal(&self) {
+        for name in std::mem::take(&mut *self.made.lock().unwrap()) {
+            let mut remove = Command::new("docker");
+            remove.args(["rm", "-f", &name]).stdout(Stdio::null()).stderr(Stdio::null());
+            assert!(remove.status().unwrap().code().is_some());
         }
     }
 }
@@ -95,7 +147,9 @@ impl<E: Engine> Engine for Faulty<E> {
         self.engine.capabilities()
     }
     async fn create_container(&self, spec: &ContainerSpec) -> Result<ContainerId> {
-        self.call(self.engine.create_container(spec)).await
+        let made = self.call(self.engine.create_container(spec)).await;
+        self.made.lock().unwrap().push(spec.name.clone());
+        made
     }
     async fn start_container(&self, id: &ContainerId) -> Result<()> {
         self.call(self.engine.start_container(id)).await

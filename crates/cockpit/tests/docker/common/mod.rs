@@ -2,6 +2,8 @@
 
 pub(crate) mod cut;
 pub(crate) mod faults;
+pub(crate) mod inside;
+pub(crate) mod tmpfs;
 
 use aicockpit_cockpit::engines::KnownEngine;
 use aicockpit_cockpit::{Cockpit, Config, EngineSelection};
