@@ -6,9 +6,11 @@
 
 mod clean;
 mod cockpit;
+mod daemon;
 
 pub use clean::{LABEL_OWNER, left_behind, remove_all};
 pub use cockpit::{CREATE_WITHIN, TestCockpit, agent_binary, empty_spec, image};
+pub use daemon::PrivateDocker;
 
 use aicockpit_protocol::api::Event;
 use std::time::Duration;

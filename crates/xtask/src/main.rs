@@ -10,6 +10,7 @@ mod bench;
 mod check;
 mod display;
 mod engines;
+mod fuzz;
 mod generate;
 mod package;
 mod packages;

@@ -1,7 +1,7 @@
 //! From a fresh clone to the product on the screen.
 
 use crate::steps::Steps;
-use crate::{agent, paths, setup, shell, ui};
+use crate::{agent, engines, paths, setup, shell, ui};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -31,6 +31,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     steps.step("product", || {
         build(if desktop { "aicockpit-desktop" } else { "aicockpit-cli" }, arguments.release)
     })?;
+    steps.step("base image", || {
+        if let Err(error) = engines::base_image() {
+            println!("{error}\nThe first workspace that needs it will try again.");
+        }
+        Ok(())
+    })?;
     drop(steps);
 
     let profile = if arguments.release { "release" } else { "debug" };
@@ -39,9 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .env("AICOCKPIT_AGENT", paths::agent_binary())
         .env("AICOCKPIT_UI", paths::ui().join("dist"))
         .interactive();
-    println!(
-        "\nThe first workspace takes some minutes more: its base image is built then. Ctrl-C ends AiCockpit; workspaces keep running."
-    );
+    println!("\nCtrl-C ends AiCockpit; workspaces keep running.");
     start.quiet().show()
 }
 

@@ -1,7 +1,7 @@
 //! Every test.
 
 use crate::steps::Steps;
-use crate::{agent, check, display, engines, paths, setup, shell, tools, ui};
+use crate::{agent, check, display, engines, fuzz, paths, setup, shell, tools, ui};
 use anyhow::bail;
 
 #[derive(clap::Args)]
@@ -31,6 +31,7 @@ const STEPS: &[Step] = &[
                 "--check",
                 "../tests/e2e/{specs,support}/*.ts",
                 "../tests/window/*.mjs",
+                "../crates/mirror/src/mirror/tests/*.mjs",
             ])
             .args(["--config", ".prettierrc.json"])
             .dir(paths::ui())
@@ -49,6 +50,7 @@ const STEPS: &[Step] = &[
         shell::run("cargo").args(["build", "--workspace", "--all-targets", "--locked"]).show()
     }),
     ("Rust: tests", rust_tests),
+    ("fuzz targets", fuzz::run),
     ("Podman without rights", rootless),
     ("browser, end to end", || browser(&[])),
     ("window, end to end", window),
@@ -99,7 +101,7 @@ fn rust_tests() -> anyhow::Result<()> {
         .show()
 }
 
-/// The conformance suite again, on a Podman of a user without rights. By the same build as the tests before.
+/// Podman's tests again, on a Podman of a user without rights. By the same build as the tests before.
 fn rootless() -> anyhow::Result<()> {
     let mut started = engines::Started::default();
     let socket = engines::rootless_podman(&mut started)?;
@@ -114,7 +116,10 @@ fn rootless() -> anyhow::Result<()> {
             "ci",
             "--filterset",
         ])
-        .args(["binary_id(aicockpit-engine-podman::conformance) & test(conformance_suite)"])
+        .args(["(binary_id(aicockpit-engine-podman::conformance) & test(conformance_suite)) \
+             | (binary_id(aicockpit-cockpit::engines) & test(::podman::))"])
+        // Podman 4.3 crashes when two programs make containers with mapped users at once.
+        .args(["--test-threads=1"])
         .env("AICOCKPIT_TEST_PODMAN_SOCKET", socket)
         .show()
 }
@@ -132,7 +137,13 @@ fn browser(only: &[&str]) -> anyhow::Result<()> {
 fn window() -> anyhow::Result<()> {
     let screen = display::Screen::start()?;
     product(shell::run("node"))
-        .args(["--test", "--test-reporter=spec", "window.test.mjs"])
+        .args([
+            "--test",
+            "--test-reporter=spec",
+            "--test-concurrency=1",
+            "window.test.mjs",
+            "desktop.test.mjs",
+        ])
         .dir(paths::root().join("tests/window"))
         .env("DISPLAY", screen.name())
         .env("DBUS_SESSION_BUS_ADDRESS", screen.bus())

@@ -19,31 +19,35 @@ pub(crate) fn debian_image() -> anyhow::Result<()> {
         let archive = bookworm_archive()?;
         shell::run("docker").args(["import"]).args([archive.as_os_str()]).args([DEBIAN]).show()?;
     }
-    debian_for(|| shell::run("podman"))?;
+    hand_on(DEBIAN, || shell::run("podman"))?;
     println!("{DEBIAN}: there");
     Ok(())
 }
 
-/// Gives Docker's Debian image to the Podman that `podman` begins a command line for.
-pub(super) fn debian_for(podman: impl Fn() -> Run) -> anyhow::Result<()> {
-    if podman().args(["image", "exists", &format!("docker.io/library/{DEBIAN}")]).succeeds() {
+/// Gives Docker's images that the tests run to the Podman that `podman` begins a command line for.
+pub(super) fn all_for(podman: impl Fn() -> Run) -> anyhow::Result<()> {
+    hand_on(DEBIAN, &podman)?;
+    let (reference, _) = base_recipe()?;
+    hand_on(&reference, &podman)
+}
+
+fn hand_on(image: &str, podman: impl Fn() -> Run) -> anyhow::Result<()> {
+    if podman().args(["image", "exists", image]).succeeds() {
         return Ok(());
     }
-    let archive = paths::cache().join("images/debian.tar");
+    let archive = paths::cache().join("images/handed-on.tar");
     std::fs::create_dir_all(paths::cache().join("images")).context("cannot make the cache for images")?;
-    shell::run("docker").args(["save", DEBIAN, "--output"]).args([archive.as_os_str()]).show()?;
+    shell::run("docker").args(["save", image, "--output"]).args([archive.as_os_str()]).show()?;
     let file = std::fs::File::open(&archive).with_context(|| format!("cannot read {}", archive.display()))?;
     // By standard input: another user may not read the cache.
     podman().args(["load", "--quiet"]).input(file).show()?;
     std::fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))
 }
 
-/// The product's base image on Docker, so that no test waits for its making. The name is the one that the product
+/// The product's base image on Docker, so that no workspace waits for its making. The name is the one that the product
 /// looks for: tests that create workspaces prove it.
 pub(crate) fn base_image() -> anyhow::Result<()> {
-    let folder = paths::root().join("crates/cockpit/image");
-    let text = std::fs::read(folder.join("Dockerfile")).context("cannot read the base image's Dockerfile")?;
-    let reference = format!("aicockpit/base:{}", &format!("{:x}", Sha256::digest(&text))[..12]);
+    let (reference, text) = base_recipe()?;
     if shell::run("docker").args(["image", "inspect", &reference]).succeeds() {
         println!("{reference}: there");
         return Ok(());
@@ -57,9 +61,16 @@ pub(crate) fn base_image() -> anyhow::Result<()> {
     shell::run("docker")
         // Debian's engine has no BuildKit component of its own.
         .env("DOCKER_BUILDKIT", "0")
-        .args(["build", "--quiet", "--tag", &reference, "."])
+        .args(["build", "--tag", &reference, "."])
         .dir(&context)
         .show()
+}
+
+/// The base image's name and Dockerfile.
+fn base_recipe() -> anyhow::Result<(String, Vec<u8>)> {
+    let folder = paths::root().join("crates/cockpit/image");
+    let text = std::fs::read(folder.join("Dockerfile")).context("cannot read the base image's Dockerfile")?;
+    Ok((format!("aicockpit/base:{}", &format!("{:x}", Sha256::digest(&text))[..12]), text))
 }
 
 fn bookworm_archive() -> anyhow::Result<PathBuf> {

@@ -24,7 +24,7 @@ pub(crate) fn podman(started: &mut Started) -> anyhow::Result<()> {
     }
 }
 
-/// Makes sure that a Podman without rights answers and holds the Debian image; gives its socket.
+/// Makes sure that a Podman without rights answers and holds the images that the tests run; gives its socket.
 pub(crate) fn rootless_podman(started: &mut Started) -> anyhow::Result<PathBuf> {
     if !shell::is_root() {
         return own_socket();
@@ -35,8 +35,9 @@ pub(crate) fn rootless_podman(started: &mut Started) -> anyhow::Result<PathBuf> 
     make_folder_of(&user, &runtime)?;
     let socket = runtime.join("podman/podman.sock");
     make_folder_of(&user, &runtime.join("podman"))?;
+    configure_storage(&user)?;
     serve(started, "rootless podman", &socket, as_user(&user, &runtime).args(["podman"]))?;
-    super::images::debian_for(|| as_user(&user, &runtime).args(["podman"]))?;
+    super::images::all_for(|| as_user(&user, &runtime).args(["podman"]))?;
     Ok(socket)
 }
 
@@ -87,6 +88,25 @@ fn make_folder_of(user: &User, path: &Path) -> anyhow::Result<()> {
     let (uid, gid) = (Uid::from_raw(user.uid.as_raw()), Gid::from_raw(user.gid.as_raw()));
     nix::unistd::chown(path, Some(uid), Some(gid))
         .with_context(|| format!("cannot hand over {}", path.display()))
+}
+
+/// Debian's Podman copies whole images for each container of a user; since Linux 5.13 a user can have layers, too. In
+/// a folder of their own, since a storage keeps to the way in which it was begun.
+fn configure_storage(user: &User) -> anyhow::Result<()> {
+    let folder = user.dir.join(".config/containers");
+    let path = folder.join("storage.conf");
+    if path.exists() {
+        return Ok(());
+    }
+    make_folder_of(user, &user.dir.join(".config"))?;
+    make_folder_of(user, &folder)?;
+    let layers = user.dir.join(".local/share/containers/overlay-storage");
+    let text = format!(
+        "[storage]\ndriver = \"overlay\"\ngraphroot = \"{}\"\nrunroot = \"/run/user/{}/containers-overlay\"\n",
+        layers.display(),
+        user.uid
+    );
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Begins a command line that runs as `user`, in a session of its own.

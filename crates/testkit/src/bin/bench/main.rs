@@ -3,25 +3,39 @@
 //! Both sides alternate and repeat; the printed table has the median of each, and the ratio of the medians with the
 //! smallest and largest ratio of a pair. Figures of one run mean little on another machine: the ratios count.
 
+mod codeserver;
 mod create;
+mod dashboard;
+mod desktop;
 mod files;
+mod footprint;
 mod host;
+mod memory;
 mod peer;
+mod peers;
 mod report;
+mod search;
 mod terminal;
 mod transfer;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use clap::Parser;
+use desktop::Desktop;
+use host::Host;
+use peers::{PeerPaths, Peers};
 use report::Report;
 use std::path::PathBuf;
+
+/// Every aim there is a measurement for.
+const AIMS: [&str; 9] = ["P1", "P2", "P3", "P4", "P5", "P7", "P8", "P9", "P13"];
 
 /// Measures AiCockpit beside its peers.
 #[derive(Parser)]
 struct Arguments {
-    /// Only the aims named, for instance `P1 P3`.
-    aims: Vec<String>,
-    /// Repetitions of each pair.
+    /// Only the aims named, for instance `--only P1 P3`.
+    #[arg(long, num_args = 1..)]
+    only: Vec<String>,
+    /// Repetitions of each pair; slow ones take fewer.
     #[arg(long, default_value_t = 7)]
     runs: usize,
     /// Engine to measure on.
@@ -33,45 +47,86 @@ struct Arguments {
     /// Where the figures go as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    peers: PeerPaths,
+    #[command(flatten)]
+    desktop: Desktop,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let wanted = |aim: &str| {
-        arguments.aims.is_empty() || arguments.aims.iter().any(|name| name.eq_ignore_ascii_case(aim))
+    if let Some(unknown) =
+        arguments.only.iter().find(|name| !AIMS.iter().any(|aim| aim.eq_ignore_ascii_case(name)))
+    {
+        bail!("nothing measures {unknown}; there are {}", AIMS.join(", "));
+    }
+    let peers = Peers::from(arguments.peers);
+    let bench = Bench {
+        engine: arguments.engine,
+        image: arguments.image,
+        runs: arguments.runs.max(1),
+        peers,
+        desktop: arguments.desktop,
     };
-    let host = host::Host::start(&arguments.engine, &arguments.image).await?;
-    let mut report = Report::default();
-
-    if wanted("P1") {
-        create::measure(&host, arguments.runs, &mut report).await?;
-    }
-    if wanted("P2") || wanted("P3") || wanted("P4") || wanted("P13") {
-        let workspace = host.create_workspace("bench-inside").await?;
-        let measured = async {
-            if wanted("P2") {
-                create::measure_reopen(&host, &workspace, arguments.runs, &mut report).await?;
+    let mut report = Report::begin(bench.machine().await?);
+    let mut failed = Vec::new();
+    for aim in AIMS {
+        if arguments.only.is_empty() || arguments.only.iter().any(|name| name.eq_ignore_ascii_case(aim)) {
+            // What one cannot measure must not cost the figures of the others.
+            if let Err(error) = bench.measure(aim, &mut report).await {
+                report.note(aim, format!("failed: {error:#}"));
+                failed.push(aim);
             }
-            if wanted("P3") {
-                files::measure(&host, &workspace, &mut report).await?;
-            }
-            if wanted("P4") {
-                terminal::measure(&host, &workspace, arguments.runs, &mut report).await?;
-            }
-            if wanted("P13") {
-                transfer::measure(&host, &workspace, arguments.runs.min(3), &mut report).await?;
-            }
-            anyhow::Ok(())
         }
-        .await;
-        host.delete_workspace(&workspace).await?;
-        measured?;
     }
-
-    report.print();
+    report.end();
     if let Some(path) = &arguments.json {
-        std::fs::write(path, serde_json::to_vec_pretty(&report)?)?;
+        let written = std::fs::write(path, serde_json::to_vec_pretty(&report)?);
+        written.with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if !failed.is_empty() {
+        bail!("could not be measured: {}", failed.join(", "));
     }
     Ok(())
+}
+
+struct Bench {
+    engine: String,
+    image: String,
+    runs: usize,
+    peers: Peers,
+    desktop: Desktop,
+}
+
+impl Bench {
+    async fn machine(&self) -> Result<String> {
+        let cores = std::thread::available_parallelism()?;
+        let engine = if self.engine.starts_with("podman") { "podman" } else { "docker" };
+        let version = peer::output(engine, &["version", "--format", "{{.Server.Version}}"]).await?;
+        Ok(format!("{cores} cores, {} {}", self.engine, version.trim()))
+    }
+
+    /// Each aim has a host of its own, so that none finds what another left in memory.
+    async fn measure(&self, aim: &'static str, report: &mut Report) -> Result<()> {
+        let mut host = Host::start(&self.engine, &self.image).await?;
+        create::engine_ready(&host).await?;
+        match aim {
+            "P1" => return create::measure(&host, &self.peers, self.runs, report).await,
+            "P5" => return search::measure(&host, &self.peers, self.runs, report).await,
+            "P7" => return footprint::measure(&host, &self.peers, report).await,
+            "P8" => return desktop::measure(&self.desktop, host, self.runs.min(5), report).await,
+            "P9" => return dashboard::measure(host, self.runs, report).await,
+            _ => {}
+        }
+        let workspace = host.create_workspace("bench-inside").await?;
+        let measured = match aim {
+            "P2" => create::measure_reopen(&mut host, &workspace, self.runs, report).await,
+            "P3" => files::measure(&host, &workspace, &self.peers, self.runs, report).await,
+            "P4" => terminal::measure(&host, &workspace, self.runs, report).await,
+            _ => transfer::measure(&host, &workspace, self.runs.min(2), report).await,
+        };
+        host.delete_workspace(&workspace).await?;
+        measured
+    }
 }

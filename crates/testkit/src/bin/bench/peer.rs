@@ -1,20 +1,32 @@
-//! The engines' own commands.
+//! The engines' own commands, and other products.
 
 use anyhow::{Context, Result, bail};
+use std::ffi::OsStr;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
 /// Runs a command to its end and says how long it took.
-pub(crate) async fn run(program: &str, arguments: &[&str]) -> Result<Duration> {
+pub(crate) async fn run(program: impl AsRef<OsStr>, arguments: &[&str]) -> Result<Duration> {
     let begin = Instant::now();
+    output(program, arguments).await?;
+    Ok(begin.elapsed())
+}
+
+/// Runs a command to its end and gives what it printed.
+pub(crate) async fn output(program: impl AsRef<OsStr>, arguments: &[&str]) -> Result<String> {
+    let program = program.as_ref();
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().await?;
-    let took = begin.elapsed();
     if !output.status.success() {
-        bail!("{program} {} failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "{} {} failed: {}",
+            program.display(),
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
-    Ok(took)
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Starts an interactive shell in a container and waits for the first byte of its prompt.

@@ -1,7 +1,7 @@
-//! P4: a terminal's echo, its throughput, and Ctrl-C during a flood.
+//! P4: a terminal's echo, its throughput, Ctrl-C during a flood, and many at once.
 
 use crate::create::first_prompt;
-use crate::host::Host;
+use crate::host::{Host, container};
 use crate::report::{Report, ms, percentile};
 use aicockpit_cockpit::socket::ClientStream;
 use aicockpit_protocol::api::{In, TerminalClose};
@@ -15,6 +15,8 @@ use tokio::process::Command;
 
 const FLOOD_BYTES: u64 = 100_000_000;
 const KEYSTROKES: usize = 500;
+/// What has come through when Ctrl-C is pressed.
+const IN_FULL_FLOOD: usize = 3_000_000;
 
 /// P4.
 pub(crate) async fn measure(
@@ -23,37 +25,69 @@ pub(crate) async fn measure(
     runs: usize,
     report: &mut Report,
 ) -> Result<()> {
-    let (quiet, mut stream) = first_prompt(host, workspace, &["sh"]).await?;
-    say(
-        &mut stream,
-        "PS1=; stty -echo; head -c 75000000 /dev/urandom | base64 -w 99 > /tmp/flood; cat; echo\n",
-    )
-    .await?;
-    // `cat` with the terminal's own echo off answers each line once: a whole round trip through program and terminal.
-    settle(&mut stream).await?;
+    let (quiet, mut stream) = answering(host, workspace).await?;
     let alone = echoes(&mut stream).await?;
     report.alone(("P4", "echo, p50"), "ms", &[percentile(&alone, 0.5)], "");
     report.alone(("P4", "echo, p99"), "ms", &[percentile(&alone, 0.99)], "≤ 5 ms");
 
-    flood_throughput(host, workspace, runs, report).await?;
-
     let (noisy, mut flood) = first_prompt(host, workspace, &["sh"]).await?;
     say(&mut flood, "yes 'a line of a flood that does not end by itself'\n").await?;
     let drain = tokio::spawn(async move {
-        while flood.next().await.is_some() {}
-        flood
+        let mut bytes = 0;
+        while let Some(piece) = flood.next().await {
+            bytes += piece.len() as u64;
+        }
+        bytes
     });
+    let begin = Instant::now();
     let beside = echoes(&mut stream).await?;
-    report.alone(("P4", "echo beside a flood, p99"), "ms", &[percentile(&beside, 0.99)], "≤ 20 ms");
     close(host, workspace, noisy).await?;
-    drop(drain.await?);
+    let flooded = mib_per_s(drain.await?, begin);
+    report.alone(("P4", "echo beside a flood, p99"), "ms", &[percentile(&beside, 0.99)], "≤ 20 ms");
+    report.alone(("P4", "that flood meanwhile"), "MiB/s", &[flooded], "");
+    close(host, workspace, quiet).await?;
 
+    interrupts(host, workspace, runs, report).await?;
+    many(host, workspace, report).await?;
+    throughput(host, workspace, runs.min(3), report).await?;
+    report.note("P4", "code-server's terminal goes by its own WebSocket protocol: not measured");
+    Ok(())
+}
+
+/// A terminal in which `cat`, with the terminal's own echo off, answers each line once: a whole round trip through
+/// program and terminal.
+async fn answering(host: &Host, workspace: &WorkspaceId) -> Result<(TerminalId, ClientStream)> {
+    let (terminal, mut stream) = first_prompt(host, workspace, &["sh"]).await?;
+    say(&mut stream, "PS1=; stty -echo; printf 'set-%s\\n' up; cat\n").await?;
+    read_until(&mut stream, b"set-up\r\n").await?;
+    Ok((terminal, stream))
+}
+
+/// Sends lines one at a time and measures until each came back.
+async fn echoes(stream: &mut ClientStream) -> Result<Vec<f64>> {
+    let mut times = Vec::new();
+    for number in 0..KEYSTROKES {
+        times.push(echo(stream, number).await?);
+    }
+    Ok(times)
+}
+
+async fn echo(stream: &mut ClientStream, number: usize) -> Result<f64> {
+    let line = format!("k{number}\n");
+    let begin = Instant::now();
+    say(stream, &line).await?;
+    read_until(stream, line.trim_end().as_bytes()).await?;
+    Ok(ms(begin.elapsed()))
+}
+
+async fn interrupts(host: &Host, workspace: &WorkspaceId, runs: usize, report: &mut Report) -> Result<()> {
     let mut stops = Vec::new();
     for _ in 0..runs {
         let (terminal, mut flood) = first_prompt(host, workspace, &["sh"]).await?;
-        say(&mut flood, "PS1='stopped-now '; yes 'a line of a flood'\n").await?;
+        // Not as it will be printed: the terminal echoes the command.
+        say(&mut flood, "PS1='stopped''-now '; yes 'a line of a flood'\n").await?;
         let mut seen = 0;
-        while seen < 3_000_000 {
+        while seen < IN_FULL_FLOOD {
             match flood.next().await {
                 Some(bytes) => seen += bytes.len(),
                 None => bail!("the flood ended by itself"),
@@ -61,49 +95,61 @@ pub(crate) async fn measure(
         }
         let begin = Instant::now();
         say(&mut flood, "\x03").await?;
-        let mut tail = Vec::new();
-        while !contains(&tail, b"stopped-now") {
-            match flood.next().await {
-                Some(bytes) => tail.extend_from_slice(&bytes),
-                None => bail!("the terminal ended"),
-            }
-        }
+        read_until(&mut flood, b"stopped-now").await?;
         stops.push(ms(begin.elapsed()));
         close(host, workspace, terminal).await?;
     }
     report.alone(("P4", "Ctrl-C during a flood → prompt"), "ms", &stops, "≤ 100 ms");
-    close(host, workspace, quiet).await
+    Ok(())
 }
 
-async fn flood_throughput(
-    host: &Host,
-    workspace: &WorkspaceId,
-    runs: usize,
-    report: &mut Report,
-) -> Result<()> {
-    let container = format!("aicockpit-{workspace}");
+/// A keystroke in each of many terminals at once, until all have come back.
+async fn many(host: &Host, workspace: &WorkspaceId, report: &mut Report) -> Result<()> {
+    let (mut points, mut terminals, mut streams) = (Vec::new(), Vec::new(), Vec::new());
+    for count in [1, 10, 50] {
+        while streams.len() < count {
+            let (terminal, stream) = answering(host, workspace).await?;
+            terminals.push(terminal);
+            streams.push(stream);
+        }
+        let mut times = Vec::new();
+        for number in 0..50 {
+            let begin = Instant::now();
+            let all = streams.iter_mut().map(|stream| echo(stream, number));
+            futures::future::try_join_all(all).await?;
+            times.push(ms(begin.elapsed()));
+        }
+        let p99 = percentile(&times, 0.99);
+        if count == 50 {
+            report.alone(("P4", "echo of 50 terminals at once, all back, p99"), "ms", &[p99], "");
+        }
+        points.push((count as f64, percentile(&times, 0.5)));
+    }
+    report.growth(("P4", "echo of many at once, by terminals"), "ms", &points);
+    drop(streams);
+    for terminal in terminals {
+        close(host, workspace, terminal).await?;
+    }
+    Ok(())
+}
+
+async fn throughput(host: &Host, workspace: &WorkspaceId, runs: usize, report: &mut Report) -> Result<()> {
+    host.inside(workspace, "head -c 75000000 /dev/urandom | base64 -w 99 > /tmp/flood").await?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..runs {
         let (terminal, mut stream) = first_prompt(host, workspace, &["sh"]).await?;
         let begin = Instant::now();
         say(&mut stream, "cat /tmp/flood; printf 'flood-%s\\n' over\n").await?;
-        let (mut bytes, mut tail) = (0_u64, Vec::new());
-        while !contains(&tail, b"flood-over") {
-            match stream.next().await {
-                Some(piece) => {
-                    bytes += piece.len() as u64;
-                    tail.extend_from_slice(&piece);
-                    tail.drain(..tail.len().saturating_sub(64));
-                }
-                None => bail!("the terminal ended: {:?}", stream.end()),
-            }
-        }
+        let bytes = read_until(&mut stream, b"flood-over").await?;
         ours.push(mib_per_s(bytes, begin));
         close(host, workspace, terminal).await?;
+        if bytes < FLOOD_BYTES {
+            bail!("the terminal gave {bytes} bytes of {FLOOD_BYTES}");
+        }
 
         let begin = Instant::now();
         let mut child = Command::new(host.engine_command())
-            .args(["exec", "--tty", &container, "cat", "/tmp/flood"])
+            .args(["exec", "--tty", &container(workspace), "cat", "/tmp/flood"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -127,52 +173,32 @@ async fn flood_throughput(
     Ok(())
 }
 
-/// Sends lines one at a time and measures until each came back.
-async fn echoes(stream: &mut ClientStream) -> Result<Vec<f64>> {
-    let mut times = Vec::new();
-    for number in 0..KEYSTROKES {
-        let line = format!("k{number}\n");
-        let wanted = line.trim_end().as_bytes().to_vec();
-        let begin = Instant::now();
-        say(stream, &line).await?;
-        let mut text = Vec::new();
-        while !contains(&text, &wanted) {
-            match stream.next().await {
-                Some(bytes) => text.extend_from_slice(&bytes),
-                None => bail!("the terminal ended: {:?}", stream.end()),
-            }
-        }
-        times.push(ms(begin.elapsed()));
-    }
-    Ok(times)
-}
-
-/// Waits until `cat` answers.
-async fn settle(stream: &mut ClientStream) -> Result<()> {
-    say(stream, "settled\n").await?;
-    let mut text = Vec::new();
-    while !contains(&text, b"settled") {
+/// Reads until `wanted` has come; how many bytes that were.
+pub(crate) async fn read_until(stream: &mut ClientStream, wanted: &[u8]) -> Result<u64> {
+    let (mut bytes, mut tail) = (0, Vec::new());
+    loop {
         match stream.next().await {
-            Some(bytes) => text.extend_from_slice(&bytes),
+            Some(piece) => {
+                bytes += piece.len() as u64;
+                tail.extend_from_slice(&piece);
+            }
             None => bail!("the terminal ended: {:?}", stream.end()),
         }
+        if tail.windows(wanted.len()).any(|window| window == wanted) {
+            return Ok(bytes);
+        }
+        tail.drain(..tail.len().saturating_sub(wanted.len()));
     }
-    Ok(())
 }
 
-async fn say(stream: &mut ClientStream, text: &str) -> Result<()> {
+pub(crate) async fn say(stream: &mut ClientStream, text: &str) -> Result<()> {
     Ok(stream.sender().send(text.as_bytes()).await?)
 }
 
-async fn close(host: &Host, workspace: &WorkspaceId, terminal: TerminalId) -> Result<()> {
-    host.client
-        .call::<TerminalClose>(In { workspace: workspace.clone(), args: CloseTerminal { terminal } })
-        .await?;
+pub(crate) async fn close(host: &Host, workspace: &WorkspaceId, terminal: TerminalId) -> Result<()> {
+    let close = In { workspace: workspace.clone(), args: CloseTerminal { terminal } };
+    host.client.call::<TerminalClose>(close).await?;
     Ok(())
-}
-
-fn contains(text: &[u8], wanted: &[u8]) -> bool {
-    text.windows(wanted.len()).any(|window| window == wanted)
 }
 
 fn mib_per_s(bytes: u64, begin: Instant) -> f64 {

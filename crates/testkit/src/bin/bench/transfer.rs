@@ -1,16 +1,23 @@
-//! P13: a large file into and out of a workspace.
+//! P13: a large file and many small ones into and out of a workspace, and whether the rest goes on meanwhile.
 
-use crate::host::Host;
+use crate::host::{Host, container};
 use crate::peer;
-use crate::report::Report;
-use aicockpit_protocol::api::{DownloadFile, FsDownload, FsUpload, In, StreamEnd, UploadFile};
-use aicockpit_protocol::fs::WriteCondition;
+use crate::report::{Report, ms, percentile};
+use aicockpit_protocol::api::{
+    DownloadFile, FsDownload, FsMkdir, FsStat, FsUpload, In, StreamEnd, UploadFile,
+};
+use aicockpit_protocol::fs::{MakeDirectory, Stat, WriteCondition};
 use aicockpit_protocol::{BytePath, WorkspaceId};
 use anyhow::{Result, bail};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
 
 const SIZE: u64 = 1 << 30;
+/// Between two questions beside a transfer.
+const ASK_EVERY: Duration = Duration::from_millis(5);
 
 /// P13.
 pub(crate) async fn measure(
@@ -20,73 +27,166 @@ pub(crate) async fn measure(
     report: &mut Report,
 ) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let local = folder.path().join("large.bin");
-    let mut file = tokio::fs::File::create(&local).await?;
-    let mut random = tokio::fs::File::open("/dev/urandom").await?;
-    let mut piece = vec![0; 1 << 20];
-    random.read_exact(&mut piece).await?;
-    for _ in 0..SIZE >> 20 {
-        file.write_all(&piece).await?;
-    }
-    file.flush().await?;
-
-    let engine = host.engine_command();
-    let inside = format!("aicockpit-{workspace}:/workspace/peer.bin");
-    let back = folder.path().join("back.bin");
-    let (mut up, mut peer_up, mut down, mut peer_down) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..runs {
-        up.push(rate(upload(host, workspace, &local).await?));
-        peer_up.push(rate(peer::run(engine, &["cp", &local.to_string_lossy(), &inside]).await?));
-        down.push(rate(download(host, workspace, &back).await?));
-        peer_down.push(rate(peer::run(engine, &["cp", &inside, &back.to_string_lossy()]).await?));
-    }
-    report.pair(("P13", "upload 1 GiB"), "MiB/s", &up, ("cp", &peer_up), "≥ 0.9 ×");
-    report.pair(("P13", "download 1 GiB"), "MiB/s", &down, ("cp", &peer_down), "≥ 0.9 ×");
-    Ok(())
+    let bench = Transfer { host, workspace };
+    bench.large(folder.path(), runs, report).await?;
+    bench.small(folder.path(), runs, report).await
 }
 
-async fn upload(host: &Host, workspace: &WorkspaceId, local: &std::path::Path) -> Result<Duration> {
-    let begin = Instant::now();
-    let args = UploadFile {
-        path: BytePath::from("/workspace/ours.bin"),
-        condition: WriteCondition::Any,
-        archive: false,
-    };
-    let opened = host.client.call::<FsUpload>(In { workspace: workspace.clone(), args }).await?;
-    let mut stream = host.client.stream(opened.stream);
-    let sender = stream.sender();
-    let mut file = tokio::fs::File::open(local).await?;
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match file.read(&mut buffer).await? {
-            0 => break,
-            count => sender.send(&buffer[..count]).await?,
+struct Transfer<'a> {
+    host: &'a Host,
+    workspace: &'a WorkspaceId,
+}
+
+impl Transfer<'_> {
+    async fn large(&self, folder: &Path, runs: usize, report: &mut Report) -> Result<()> {
+        let local = folder.join("large.bin");
+        let mut file = tokio::fs::File::create(&local).await?;
+        let mut piece = vec![0; 1 << 20];
+        tokio::fs::File::open("/dev/urandom").await?.read_exact(&mut piece).await?;
+        for _ in 0..SIZE >> 20 {
+            file.write_all(&piece).await?;
+        }
+        file.flush().await?;
+
+        let engine = self.host.engine_command();
+        let inside = format!("{}:/workspace/peer.bin", container(self.workspace));
+        let back = folder.join("back.bin");
+        let (from, to) = (local.to_string_lossy(), back.to_string_lossy());
+        let (mut up, mut peer_up, mut down, mut peer_down) = (vec![], vec![], vec![], vec![]);
+        let mut beside = Vec::new();
+        for _ in 0..runs {
+            let stop = tokio_util::sync::CancellationToken::new();
+            let (took, asked) = tokio::join!(
+                async {
+                    let took = self.upload(&local, "/workspace/ours.bin", false).await;
+                    stop.cancel();
+                    took
+                },
+                self.ask_until(&stop)
+            );
+            up.push(rate(took?));
+            beside.extend(asked?);
+            peer_up.push(rate(peer::run(engine, &["cp", &from, &inside]).await?));
+            down.push(rate(self.download(&back).await?));
+            peer_down.push(rate(peer::run(engine, &["cp", &inside, &to]).await?));
+        }
+        report.pair(("P13", "upload 1 GiB"), "MiB/s", &up, ("cp", &peer_up), "≥ 0.9 ×");
+        report.pair(("P13", "download 1 GiB"), "MiB/s", &down, ("cp", &peer_down), "≥ 0.9 ×");
+        report.alone(("P13", "stat beside the upload, p99"), "ms", &[percentile(&beside, 0.99)], "≤ 20 ms");
+        self.host.inside(self.workspace, "rm -f /workspace/ours.bin /workspace/peer.bin").await?;
+        Ok(())
+    }
+
+    /// Archives of 1,000 to 100,000 files, each unpacked on arrival.
+    async fn small(&self, folder: &Path, runs: usize, report: &mut Report) -> Result<()> {
+        let mut growth = Vec::new();
+        for count in [1_000, 10_000, 100_000] {
+            let archive = folder.join(format!("{count}.tar"));
+            make_archive(folder, &archive, count).await?;
+            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+            for _ in 0..if count == 100_000 { runs.min(2) } else { 1 } {
+                self.host
+                    .inside(
+                        self.workspace,
+                        "rm -rf /workspace/ours /workspace/theirs; mkdir /workspace/theirs",
+                    )
+                    .await?;
+                let args = MakeDirectory { path: BytePath::from("/workspace/ours") };
+                self.host.client.call::<FsMkdir>(In { workspace: self.workspace.clone(), args }).await?;
+                ours.push(ms(self.upload(&archive, "/workspace/ours", true).await?));
+                theirs.push(ms(self.tar(&archive).await?));
+            }
+            let here = "find /workspace/ours -type f | wc -l";
+            let arrived = self.host.inside(self.workspace, here).await?;
+            anyhow::ensure!(arrived.trim() == count.to_string(), "{arrived} files arrived of {count}");
+            growth.push((f64::from(count), crate::report::median(&ours)));
+            if count == 100_000 {
+                let what = "upload of 100,000 small files";
+                report.pair(("P13", what), "ms", &ours, ("tar over exec", &theirs), "≤ 1.1 ×");
+            }
+        }
+        report.growth(("P13", "upload by small files"), "ms", &growth);
+        Ok(())
+    }
+
+    async fn upload(&self, local: &Path, to: &str, archive: bool) -> Result<Duration> {
+        let begin = Instant::now();
+        let args = UploadFile { path: BytePath::from(to), condition: WriteCondition::Any, archive };
+        let opened =
+            self.host.client.call::<FsUpload>(In { workspace: self.workspace.clone(), args }).await?;
+        let mut stream = self.host.client.stream(opened.stream);
+        let sender = stream.sender();
+        let mut file = tokio::fs::File::open(local).await?;
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            match file.read(&mut buffer).await? {
+                0 => break,
+                count => sender.send(&buffer[..count]).await?,
+            }
+        }
+        sender.finish().await?;
+        while stream.next().await.is_some() {}
+        match stream.end() {
+            Some(StreamEnd::Finished { .. }) => Ok(begin.elapsed()),
+            other => bail!("the upload ended with {other:?}"),
         }
     }
-    sender.finish().await?;
-    while stream.next().await.is_some() {}
-    match stream.end() {
-        Some(StreamEnd::Finished { stat: Some(stat) }) if stat.size == SIZE => Ok(begin.elapsed()),
-        other => bail!("the upload ended with {other:?}"),
+
+    async fn download(&self, local: &Path) -> Result<Duration> {
+        let begin = Instant::now();
+        let args = DownloadFile { path: BytePath::from("/workspace/ours.bin") };
+        let opened =
+            self.host.client.call::<FsDownload>(In { workspace: self.workspace.clone(), args }).await?;
+        let mut stream = self.host.client.stream(opened.stream);
+        let mut file = tokio::fs::File::create(local).await?;
+        let mut bytes = 0;
+        while let Some(piece) = stream.next().await {
+            bytes += piece.len() as u64;
+            file.write_all(&piece).await?;
+        }
+        file.flush().await?;
+        if bytes != SIZE {
+            bail!("the download gave {bytes} bytes of {SIZE} and ended with {:?}", stream.end());
+        }
+        Ok(begin.elapsed())
+    }
+
+    async fn tar(&self, archive: &Path) -> Result<Duration> {
+        let begin = Instant::now();
+        let status = Command::new(self.host.engine_command())
+            .args(["exec", "-i", &container(self.workspace), "tar", "-C", "/workspace/theirs", "-xf", "-"])
+            .stdin(Stdio::from(std::fs::File::open(archive)?))
+            .status()
+            .await?;
+        anyhow::ensure!(status.success(), "tar over exec: {status}");
+        Ok(begin.elapsed())
+    }
+
+    /// Asks for a file's state again and again; how long each answer took.
+    async fn ask_until(&self, stop: &tokio_util::sync::CancellationToken) -> Result<Vec<f64>> {
+        let mut times = Vec::new();
+        while !stop.is_cancelled() {
+            let args = Stat { path: BytePath::from("/workspace") };
+            let begin = Instant::now();
+            self.host.client.call::<FsStat>(In { workspace: self.workspace.clone(), args }).await?;
+            times.push(ms(begin.elapsed()));
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+        Ok(times)
     }
 }
 
-async fn download(host: &Host, workspace: &WorkspaceId, local: &std::path::Path) -> Result<Duration> {
-    let begin = Instant::now();
-    let args = DownloadFile { path: BytePath::from("/workspace/ours.bin") };
-    let opened = host.client.call::<FsDownload>(In { workspace: workspace.clone(), args }).await?;
-    let mut stream = host.client.stream(opened.stream);
-    let mut file = tokio::fs::File::create(local).await?;
-    let mut bytes = 0;
-    while let Some(piece) = stream.next().await {
-        bytes += piece.len() as u64;
-        file.write_all(&piece).await?;
+async fn make_archive(folder: &Path, archive: &Path, count: i32) -> Result<()> {
+    let tree = folder.join("tree");
+    for number in 0..count {
+        let directory = tree.join((number / 500).to_string());
+        if number % 500 == 0 {
+            std::fs::create_dir_all(&directory)?;
+        }
+        std::fs::write(directory.join(format!("file-{number}.txt")), format!("content of {number}\n"))?;
     }
-    file.flush().await?;
-    if bytes != SIZE {
-        bail!("the download gave {bytes} bytes of {SIZE} and ended with {:?}", stream.end());
-    }
-    Ok(begin.elapsed())
+    peer::run("tar", &["-C", &tree.to_string_lossy(), "-cf", &archive.to_string_lossy(), "."]).await?;
+    Ok(std::fs::remove_dir_all(tree)?)
 }
 
 fn rate(took: Duration) -> f64 {
