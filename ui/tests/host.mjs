@@ -122,6 +122,8 @@ class Session {
       case "state.put":
         this.state.set(params.key, params.value);
         return {};
+      case "workspace.watch_samples":
+        return {};
       case "engine.list":
       case "engine.refresh":
         return data.engines;

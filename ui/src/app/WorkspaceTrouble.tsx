@@ -1,5 +1,5 @@
 import { Trash2, Unplug } from "lucide-react";
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import { Button, EmptyState } from "@/components";
 import { DeleteDialog } from "@/dashboard/DeleteDialog";
 import { EngineProblem } from "@/dashboard/EngineProblem";
@@ -11,7 +11,11 @@ export function WorkspaceTrouble({ workspace }: { workspace: Workspace }) {
   const [deleting, setDeleting] = useState(false);
   const engine = useEngines().data?.find((entry) => entry.id === workspace.engine);
   if (workspace.state === "deleting") {
-    return <EmptyState heading="h1" title={`${workspace.name} is being deleted`} />;
+    return (
+      <Middle>
+        <EmptyState heading="h1" title={`${workspace.name} is being deleted`} />
+      </Middle>
+    );
   }
   if (workspace.state === "unreachable" && engine && engine.health !== "ready") {
     return (
@@ -23,7 +27,7 @@ export function WorkspaceTrouble({ workspace }: { workspace: Workspace }) {
     );
   }
   return (
-    <>
+    <Middle>
       <EmptyState
         heading="h1"
         icon={<Unplug size={24} />}
@@ -42,6 +46,10 @@ export function WorkspaceTrouble({ workspace }: { workspace: Workspace }) {
           "Something other than AiCockpit removed it. What is left of the workspace can be deleted."}
       </EmptyState>
       <DeleteDialog workspaces={deleting ? [workspace] : []} onClose={() => setDeleting(false)} />
-    </>
+    </Middle>
   );
+}
+
+function Middle({ children }: { children: ReactNode }) {
+  return <div className="flex h-full flex-col justify-center">{children}</div>;
 }

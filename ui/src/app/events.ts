@@ -8,12 +8,22 @@ import { addSamples, resetSamples } from "@/state/samples";
 /** Keeps the query cache true: pushed events change it, a reconnect asks for everything again. */
 export function followHost(client: Client, queries: QueryClient): () => void {
   let before = client.state.kind;
+  // Workspaces are measured only while somebody looks.
+  const watchSamples = () => {
+    if (client.state.kind !== "connected") return;
+    const on = document.visibilityState === "visible";
+    client.call("workspace.watch_samples", { on }).catch(() => undefined);
+  };
+  watchSamples();
+  document.addEventListener("visibilitychange", watchSamples);
   const stopEvents = client.onEvent((event) => applyEvent(queries, event));
   const stopState = client.onState((state) => {
     if (state.kind === "connected" && before === "reconnecting") refetchAll(queries);
+    if (before !== "connected") watchSamples();
     before = state.kind;
   });
   return () => {
+    document.removeEventListener("visibilitychange", watchSamples);
     stopEvents();
     stopState();
   };

@@ -8,7 +8,7 @@ export class CallError extends Error {
   readonly detail: string | undefined;
 
   constructor(error: { code: ErrorCode | "disconnected"; message: string; hint?: string; detail?: string }) {
-    super(error.message);
+    super(sentence(error.message));
     this.code = error.code;
     this.hint = error.hint;
     this.detail = error.detail;
@@ -28,6 +28,15 @@ export function toCallError(cause: unknown): CallError {
   if (cause instanceof CallError) return cause;
   const message = cause instanceof Error ? cause.message : String(cause);
   return new CallError({ code: "internal", message });
+}
+
+/** Text of a program's as a sentence: with a capital and a full stop. */
+export function sentence(text: string): string {
+  const trimmed = text.trim();
+  const begun = /^[a-z][a-z’']*\s/.test(trimmed)
+    ? trimmed.charAt(0).toUpperCase() + trimmed.slice(1)
+    : trimmed;
+  return /[\p{L}\p{N}”’")\]]$/u.test(begun) ? `${begun}.` : begun;
 }
 
 /** An error of the protocol (in a plan, a link state, a stream's end) as something that can be shown. */

@@ -1,5 +1,5 @@
 export { Client, type CallOptions, type OperationName, type Params, type Reply } from "./client";
-export { CallError, fromApiError, toCallError } from "./errors";
+export { CallError, sentence, fromApiError, toCallError } from "./errors";
 export { Stream, type DataListener, type StreamClosed } from "./stream";
 export { type ConnectionState } from "./transport";
 export {

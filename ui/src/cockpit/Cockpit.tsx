@@ -173,6 +173,7 @@ function Workbench({ workspace, session, active, onReopen }: WorkbenchProps) {
   }, []);
 
   const narrow = size.width < NARROW;
+  useSheet(session, narrow);
   const sideMax = Math.max(SIDE_MIN, size.width - 44 - (narrow ? 60 : 320));
   const sideWidth = Math.min(sideBar.width, sideMax);
   const panelMax = Math.max(PANEL_MIN, size.height - EDITOR_MIN);
@@ -250,6 +251,28 @@ function Workbench({ workspace, session, active, onReopen }: WorkbenchProps) {
       {active && <QuestionDialog />}
     </div>
   );
+}
+
+/** In a narrow window the side bar lies over the editor: it steps aside there, and for a file opened from it. */
+function useSheet(session: CockpitSession, narrow: boolean): void {
+  const opened = session.layout.value.recent[0];
+  const stepAside = useEffectEvent(() => {
+    const { sideBar } = session.layout.value;
+    if (sideBar.visible && sideBar.view === "explorer")
+      session.layout.update({ sideBar: { ...sideBar, visible: false } });
+  });
+  useEffect(() => {
+    if (narrow) stepAside();
+  }, [narrow, opened]);
+  useEffect(() => {
+    if (!narrow) return;
+    const { visible } = session.layout.value.sideBar;
+    return () => {
+      if (!visible) return;
+      const { sideBar } = session.layout.value;
+      session.layout.update({ sideBar: { ...sideBar, visible: true } });
+    };
+  }, [session, narrow]);
 }
 
 /** What is typed last reaches the host before the page goes away. */

@@ -1,6 +1,6 @@
 import { CircleAlert, LoaderCircle, Play, Unplug } from "lucide-react";
 import { type ReactNode } from "react";
-import { fromApiError, useAction, useConnection } from "@/client";
+import { fromApiError, sentence, useAction, useConnection } from "@/client";
 import { Button, StateLabel, toastError } from "@/components";
 import { cx } from "@/lib/cx";
 import { useDelayed } from "@/lib/time";
@@ -49,7 +49,7 @@ export function LinkBar({ workspace, onReopen }: { workspace: Workspace; onReope
         >
           {workspace.state === "paused"
             ? "The workspace is paused. Your unsaved text is kept."
-            : `The workspace was stopped${workspace.message === undefined ? "" : `: ${workspace.message}`}. Its files and your unsaved text are kept; its terminals have ended.`}
+            : `The workspace does not run. ${workspace.message === undefined ? "" : `${sentence(workspace.message)} `}Its files and your unsaved text are kept; its terminals have ended.`}
         </Bar>
       );
     case "starting":
@@ -74,7 +74,8 @@ export function LinkBar({ workspace, onReopen }: { workspace: Workspace; onReope
       return (
         <Bar tone="failed" icon={<CircleAlert size={16} aria-hidden />}>
           {STATE_WORDS[workspace.state]}.{" "}
-          {workspace.message ?? "It goes on by itself once its engine answers."} Your unsaved text is kept.
+          {sentence(workspace.message ?? "It goes on by itself once its engine answers.")} Your unsaved text
+          is kept.
         </Bar>
       );
     case "running":

@@ -54,7 +54,7 @@ export function Sash({ label, orientation, size, min, max, after = false, onResi
       onPointerUp={() => (start.current = undefined)}
       onPointerCancel={() => (start.current = undefined)}
       className={cx(
-        "relative z-10 shrink-0 touch-none bg-line transition-colors hover:bg-accent focus-visible:bg-accent focus-visible:outline-none active:bg-accent",
+        "relative z-10 shrink-0 touch-none bg-line transition-colors hover:bg-line-strong focus-visible:bg-accent focus-visible:outline-none active:bg-accent",
         // The line is one pixel; what takes the pointer is wider.
         vertical
           ? "w-px cursor-col-resize before:absolute before:inset-y-0 before:-left-1 before:w-2"

@@ -205,7 +205,8 @@ function CursorItems(): ReactNode {
   useModel(session.documents);
   const { state, editor } = useModel(session.cursor);
   const document = useModel(session.groups).activeDocument;
-  if (!state) return null;
+  // A picture or a page has no cursor; the editor beside it is not meant.
+  if (!state || (document && document.content.kind !== "text")) return null;
   const saving = document?.saving === true;
   return (
     <>

@@ -107,7 +107,7 @@ export function Details({ text, label = "Details" }: { text: string; label?: str
           >
             {text}
           </pre>
-          <CopyButton text={text} className="absolute top-1 right-1" />
+          <CopyButton text={text} className="absolute top-1 right-1 bg-canvas" />
         </div>
       )}
     </div>
@@ -128,7 +128,7 @@ export function CopyButton({ text, className }: { text: string; className?: stri
         });
       }}
       className={cx(
-        "inline-flex size-6 items-center justify-center rounded-sm bg-canvas text-muted hover:bg-hover hover:text-fg",
+        "inline-flex size-6 items-center justify-center rounded-sm text-muted hover:bg-hover hover:text-fg",
         className,
       )}
     >
@@ -141,7 +141,11 @@ export function CopyButton({ text, className }: { text: string; className?: stri
 export function CommandLine({ command }: { command: string }) {
   return (
     <div className="flex items-center gap-1 rounded-md border border-line bg-canvas py-0.5 pr-0.5 pl-2 text-left">
-      <code className="min-w-0 flex-1 overflow-x-auto font-mono text-sm whitespace-nowrap text-fg select-text">
+      <code
+        // Scrollable text must be reachable by keyboard.
+        tabIndex={0}
+        className="min-w-0 flex-1 overflow-x-auto font-mono text-sm whitespace-nowrap text-fg select-text"
+      >
         {command}
       </code>
       <CopyButton text={command} />

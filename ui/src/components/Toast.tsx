@@ -1,5 +1,5 @@
 import { CircleAlert, Info, X } from "lucide-react";
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 import { create } from "zustand";
 import { toCallError } from "@/client";
 import { Button, IconButton } from "./Button";
@@ -8,6 +8,8 @@ export interface ToastContent {
   message: string;
   hint?: string | undefined;
   tone?: "info" | "failed";
+  /** A message takes the place of the one before it on the same topic. */
+  topic?: string;
   /** At most one thing to do, usually Undo. */
   action?: { label: string; run: () => void };
 }
@@ -17,14 +19,25 @@ interface Shown extends ToastContent {
 }
 
 const SHOWN_MS = 8_000;
+const FAILED_SHOWN_MS = 30_000;
+/** Messages shown at a time. */
+const MOST = 3;
 let nextId = 1;
 
 const useToasts = create<{ shown: Shown[] }>(() => ({ shown: [] }));
 
-/** Shows a short message in the corner. Rare: progress and results belong to the thing they concern. */
-export function toast(content: ToastContent): void {
+/**
+ * Shows a short message in the corner. Rare: progress and results belong to the thing they concern. The returned
+ * function takes it away.
+ */
+export function toast(content: ToastContent): () => void {
   const id = nextId++;
-  useToasts.setState(({ shown }) => ({ shown: [...shown.slice(-2), { ...content, id }] }));
+  const { topic } = content;
+  useToasts.setState(({ shown }) => {
+    const others = topic === undefined ? shown : shown.filter((entry) => entry.topic !== topic);
+    return { shown: [...others.slice(1 - MOST), { ...content, id }] };
+  });
+  return () => dismiss(id);
 }
 
 /** Shows that an action failed: for results that have no place of their own. */
@@ -54,14 +67,21 @@ export function Toasts() {
 }
 
 function ToastItem({ entry }: { entry: Shown }) {
-  useEffect(() => {
-    const timer = window.setTimeout(() => dismiss(entry.id), SHOWN_MS);
-    return () => window.clearTimeout(timer);
-  }, [entry.id]);
   const failed = entry.tone === "failed";
+  // While it is read, or its button is about to be pressed, it stays.
+  const [held, setHeld] = useState(false);
+  useEffect(() => {
+    if (held) return;
+    const timer = window.setTimeout(() => dismiss(entry.id), failed ? FAILED_SHOWN_MS : SHOWN_MS);
+    return () => window.clearTimeout(timer);
+  }, [entry.id, failed, held]);
   return (
     <div
       role={failed ? "alert" : "status"}
+      onPointerEnter={() => setHeld(true)}
+      onPointerLeave={() => setHeld(false)}
+      onFocus={() => setHeld(true)}
+      onBlur={() => setHeld(false)}
       className="pointer-events-auto flex animate-rise items-start gap-2 rounded-md border border-line bg-raised py-2 pr-2 pl-3 shadow-pop"
     >
       {failed ? (

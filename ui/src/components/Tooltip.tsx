@@ -9,10 +9,23 @@ export interface TooltipProps {
   children: ReactElement;
 }
 
+/** Whether the focus moves because a key of movement was pressed: a dialog that gives it back asks for no tooltip. */
+let movedByKey = false;
+const MOVING = /^(Tab|Arrow|Home|End|F6)/;
+window.addEventListener("keydown", ({ key }) => (movedByKey = MOVING.test(key)), true);
+window.addEventListener("pointerdown", () => (movedByKey = false), true);
+
 export function Tooltip({ content, keys, side = "bottom", children }: TooltipProps) {
   return (
     <Radix.Root>
-      <Radix.Trigger asChild>{children}</Radix.Trigger>
+      <Radix.Trigger
+        asChild
+        onFocus={(event) => {
+          if (!movedByKey) event.preventDefault();
+        }}
+      >
+        {children}
+      </Radix.Trigger>
       <Radix.Portal>
         <Radix.Content
           side={side}

@@ -48,7 +48,7 @@ export function CreateDetails({ reading, details, onChange, problems, engines }:
   const noMemory = unable("memory_limit", "enforce memory limits");
   const noCpu = unable("cpu_limit", "enforce CPU limits");
   const noPids = unable("pids_limit", "limit processes");
-  const noGpu = unable("gpu", "pass a GPU on");
+  const noGpu = unable("gpu", "offer a GPU");
   const profile = PROFILES.find((entry) => entry.value === details.profile);
   const network = details.profile === "locked" && reading.kind === "git";
 

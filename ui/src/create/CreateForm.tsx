@@ -160,25 +160,27 @@ export function CreateForm({ initial = "", autoFocus = false, onCreated, onCance
         />
       )}
 
-      {create.error && <ErrorState compact title="The workspace was not created" error={create.error} />}
-      {!anyReady && engines.length > 0 && (
-        <p className="text-failed">No engine is ready, so nothing can be created now.</p>
-      )}
       <div
         className={cx(
-          "flex justify-end gap-2",
-          // In a dialog, the way on stays in view while the details scroll.
+          "flex flex-col gap-3",
+          // In a dialog, the way on and what stands in it stay in view while the details scroll.
           onCancel && "sticky -bottom-4 -mx-4 -mb-4 border-t border-line bg-raised px-4 py-3",
         )}
       >
-        {onCancel && (
-          <Button kind="ghost" onClick={onCancel}>
-            Cancel
-          </Button>
+        {create.error && <ErrorState compact title="The workspace was not created" error={create.error} />}
+        {!anyReady && engines.length > 0 && (
+          <p className="text-failed">No engine is ready, so nothing can be created now.</p>
         )}
-        <Button kind="primary" type="submit" busy={create.isPending} disabled={blocked || !anyReady}>
-          Create workspace
-        </Button>
+        <div className="flex justify-end gap-2">
+          {onCancel && (
+            <Button kind="ghost" onClick={onCancel}>
+              Cancel
+            </Button>
+          )}
+          <Button kind="primary" type="submit" busy={create.isPending} disabled={blocked || !anyReady}>
+            Create workspace
+          </Button>
+        </div>
       </div>
     </form>
   );

@@ -62,7 +62,7 @@ export function Toolbar({
         type="text"
         role="searchbox"
         aria-label="Filter workspaces"
-        placeholder="Filter"
+        placeholder="Search"
         icon={<Search size={14} aria-hidden />}
         value={query}
         onChange={(event) => onQuery(event.target.value)}
@@ -81,7 +81,7 @@ export function Toolbar({
             </button>
           )
         }
-        className="order-last w-full sm:order-none sm:w-52"
+        className="order-last w-full sm:order-none sm:w-44 lg:w-52"
       />
       <Menu
         align="end"
@@ -116,7 +116,7 @@ export function Toolbar({
           }
           className={cx(filters > 0 && "border-accent text-accent-text")}
         >
-          <span className="hidden sm:inline">Filter</span>
+          <span className="hidden md:inline">Filter</span>
           {filters > 0 && <span className="tabular-nums">{filters}</span>}
         </Button>
       </Menu>

@@ -139,10 +139,10 @@ function RunningMiddle({ workspace }: { workspace: Workspace }) {
   const pictured = preview.lines.length > 0;
   return (
     <div className="flex h-full gap-3">
-      {pictured && <Thumbnail lines={preview.lines} className="w-2/5" />}
+      {pictured && <Thumbnail lines={preview.lines} className="w-1/3 xl:w-2/5" />}
       <div className="flex min-w-0 flex-1 flex-col gap-1">
-        <CpuLine use={use} width={pictured ? 56 : 120} />
-        <MemoryLine use={use} width={pictured ? 56 : 120} />
+        <CpuLine use={use} width={pictured ? 48 : 120} />
+        <MemoryLine use={use} width={pictured ? 48 : 120} />
         <FlowLine use={use} compact={pictured} />
       </div>
     </div>
@@ -151,8 +151,7 @@ function RunningMiddle({ workspace }: { workspace: Workspace }) {
 
 function StoppedMiddle({ workspace }: { workspace: Workspace }) {
   const preview = usePreview(workspace.id);
-  if (preview.lines.length > 0)
-    return <Thumbnail lines={preview.lines} className="h-full w-full opacity-70" />;
+  if (preview.lines.length > 0) return <Thumbnail lines={preview.lines} className="h-full w-full" />;
   const { spec, message } = workspace;
   const facts = [
     spec.image.kind === "base" ? "Base image" : spec.image.reference,

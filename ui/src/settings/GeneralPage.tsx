@@ -5,100 +5,87 @@ import { useEngines } from "@/state/workspaces";
 import { NumberSetting, TextSetting } from "./controls";
 import { Group, Page, Row } from "./Page";
 import { useChangeSettings } from "./save";
+import { SCHEMA, type Takes } from "./schema";
 
-const THEMES: { value: Theme; label: string; icon: React.ReactNode }[] = [
-  { value: "system", label: "As the system", icon: <Monitor size={14} aria-hidden /> },
-  { value: "light", label: "Light", icon: <Sun size={14} aria-hidden /> },
-  { value: "dark", label: "Dark", icon: <Moon size={14} aria-hidden /> },
-];
+const ICONS: Record<Theme, React.ReactNode> = {
+  system: <Monitor size={14} aria-hidden />,
+  light: <Sun size={14} aria-hidden />,
+  dark: <Moon size={14} aria-hidden />,
+};
 
 // "first" stands for no choice: Radix wants every option to have a value.
 const FIRST = "first";
 
+/** Settings whose values one of the form's plain controls takes. */
+type PlainKey = Exclude<keyof Settings, "default_engine">;
+
+interface SettingProps<K extends PlainKey> {
+  settings: Settings;
+  id: K;
+  change: (change: Partial<Settings>) => void;
+}
+
+/** One setting with the control that its schema asks for. */
+function Setting<K extends PlainKey>({ settings, id, change }: SettingProps<K>) {
+  const { label, description, takes } = SCHEMA[id];
+  const put = (value: string | number | boolean) => change({ [id]: value });
+  return <Row>{control(takes, { label, description }, settings[id], put)}</Row>;
+}
+
+function control(
+  takes: Takes,
+  words: { label: string; description: string },
+  value: string | number | boolean,
+  put: (value: string | number | boolean) => void,
+) {
+  switch (takes.kind) {
+    case "switch":
+      return <Switch {...words} checked={value === true} onChange={put} />;
+    case "number":
+      return <NumberSetting {...words} {...takes} value={Number(value)} onCommit={put} />;
+    case "text":
+      return <TextSetting {...words} mono value={String(value)} check={takes.check} onCommit={put} />;
+    case "choice":
+      return (
+        <div className="flex items-center justify-between gap-4">
+          <span>{words.label}</span>
+          <Select
+            label={words.label}
+            value={String(value)}
+            onChange={put}
+            options={takes.values.map((choice) => ({ ...choice, icon: ICONS[choice.value as Theme] }))}
+          />
+        </div>
+      );
+  }
+}
+
 export function GeneralPage({ settings }: { settings: Settings }) {
   const change = useChangeSettings(settings);
   const engines = useEngines().data ?? [];
+  const of = { settings, change };
   return (
     <Page title="General">
       <Group title="Appearance">
-        <Row>
-          <div className="flex items-center justify-between gap-4">
-            <span>Theme</span>
-            <Select
-              label="Theme"
-              value={settings.theme}
-              onChange={(theme) => change({ theme })}
-              options={THEMES}
-            />
-          </div>
-        </Row>
+        <Setting {...of} id="theme" />
       </Group>
 
       <Group title="Editor">
-        <Row>
-          <NumberSetting
-            label="Font size"
-            unit="px"
-            min={8}
-            max={32}
-            value={settings.editor_font_size}
-            onCommit={(value) => change({ editor_font_size: value })}
-          />
-        </Row>
-        <Row>
-          <NumberSetting
-            label="Tab size"
-            description="Spaces a tab stands for, where a file does not show it."
-            min={1}
-            max={16}
-            value={settings.tab_size}
-            onCommit={(value) => change({ tab_size: value })}
-          />
-        </Row>
-        <Row>
-          <NumberSetting
-            label="Save by itself after"
-            description="Since the last change; 0 for never. Unsaved text survives a restart either way."
-            unit="ms"
-            min={0}
-            max={3_600_000}
-            value={settings.autosave_delay_ms}
-            onCommit={(value) => change({ autosave_delay_ms: value })}
-          />
-        </Row>
-        <Row>
-          <Switch
-            label="Wrap long lines"
-            checked={settings.word_wrap}
-            onChange={(value) => change({ word_wrap: value })}
-          />
-        </Row>
-        <Row>
-          <Switch
-            label="Show minimap"
-            checked={settings.minimap}
-            onChange={(value) => change({ minimap: value })}
-          />
-        </Row>
+        <Setting {...of} id="editor_font_size" />
+        <Setting {...of} id="tab_size" />
+        <Setting {...of} id="autosave_delay_ms" />
+        <Setting {...of} id="word_wrap" />
+        <Setting {...of} id="minimap" />
       </Group>
 
       <Group title="Terminal">
-        <Row>
-          <NumberSetting
-            label="Font size"
-            unit="px"
-            min={8}
-            max={32}
-            value={settings.terminal_font_size}
-            onCommit={(value) => change({ terminal_font_size: value })}
-          />
-        </Row>
+        <Setting {...of} id="terminal_font_size" />
       </Group>
 
       <Group title="New workspaces">
         <Row>
           <div className="flex items-center justify-between gap-4">
-            <span>Engine</span>
+            <span>{SCHEMA.default_engine.label}</span>
             <Select
               label="Engine for new workspaces"
               value={settings.default_engine ?? FIRST}
@@ -110,48 +97,13 @@ export function GeneralPage({ settings }: { settings: Settings }) {
             />
           </div>
         </Row>
-        <Row>
-          <TextSetting
-            label="Base image is made from"
-            description="An image based on Debian. The base image is built anew for the next workspace."
-            mono
-            value={settings.base_image_from}
-            check={(text) =>
-              text === "" || /\s/.test(text) ? "An image's name, for instance debian:bookworm." : undefined
-            }
-            onCommit={(value) => change({ base_image_from: value })}
-          />
-        </Row>
-        <Row>
-          <TextSetting
-            label="Network range"
-            description="Each workspace's network takes 16 addresses of it."
-            mono
-            value={settings.network_range}
-            check={checkRange}
-            onCommit={(value) => change({ network_range: value })}
-          />
-        </Row>
+        <Setting {...of} id="base_image_from" />
+        <Setting {...of} id="network_range" />
       </Group>
 
       <Group title="Ports">
-        <Row>
-          <Switch
-            label="Forward ports by themselves"
-            description="When a program in a workspace starts to listen, its port becomes reachable from this machine."
-            checked={settings.auto_forward}
-            onChange={(value) => change({ auto_forward: value })}
-          />
-        </Row>
+        <Setting {...of} id="auto_forward" />
       </Group>
     </Page>
   );
-}
-
-function checkRange(text: string): string | undefined {
-  const [, a, b, c, d, bits] = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\/(\d+)$/.exec(text) ?? [];
-  const parts = [a, b, c, d].map(Number);
-  const fits =
-    bits !== undefined && Number(bits) >= 8 && Number(bits) <= 28 && parts.every((part) => part <= 255);
-  return fits ? undefined : "An IPv4 range of at least 16 addresses, for instance 10.213.0.0/16.";
 }

@@ -6,6 +6,8 @@ import type * as monacoModule from "@/cockpit/editor/monaco";
 import { useCommands } from "@/commands";
 import { Button, ErrorState } from "@/components";
 import { type Settings } from "@/protocol/generated";
+import { helpWithSettings, markProblems } from "./jsonHelp";
+import { textProblems } from "./schema";
 
 const print = (settings: Settings) => `${JSON.stringify(settings, null, 2)}\n`;
 
@@ -25,13 +27,14 @@ export function JsonPage({ settings }: { settings: Settings }) {
   const put = useAction("settings.put");
   const [text, setText] = useState(() => print(settings));
   const kept = print(settings);
-  const problem = findProblem(text);
+  const problem = textProblems(text).find(({ harmless }) => harmless !== true)?.message;
   const changed = text !== kept;
 
   const onText = useEffectEvent(setText);
   const initial = useEffectEvent(() => kept);
   useEffect(() => {
     let wanted = true;
+    let stopHelp = () => {};
     loadMonaco().then(
       ({ monaco }) => {
         if (!wanted || !place.current) return;
@@ -49,13 +52,22 @@ export function JsonPage({ settings }: { settings: Settings }) {
           padding: { top: 8, bottom: 8 },
         });
         editor.current = created;
-        created.onDidChangeModelContent(() => onText(created.getValue()));
+        const model = created.getModel();
+        if (model) {
+          stopHelp = helpWithSettings(monaco, model);
+          markProblems(monaco, model);
+        }
+        created.onDidChangeModelContent(() => {
+          onText(created.getValue());
+          if (model) markProblems(monaco, model);
+        });
         created.focus();
       },
       () => wanted && setMissing(true),
     );
     return () => {
       wanted = false;
+      stopHelp();
       editor.current?.getModel()?.dispose();
       editor.current?.dispose();
       editor.current = undefined;
@@ -111,15 +123,4 @@ export function JsonPage({ settings }: { settings: Settings }) {
       <div ref={place} className="min-h-60 flex-1" />
     </div>
   );
-}
-
-function findProblem(text: string): string | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? undefined
-      : "The settings are one object: { … }.";
-  } catch (error) {
-    return error instanceof Error ? error.message : "This is not JSON.";
-  }
 }

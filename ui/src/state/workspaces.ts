@@ -66,7 +66,9 @@ export function sourceText(workspace: Workspace): string {
     case "folder":
       return source.path;
     case "empty":
-      return image.kind === "reference" ? image.reference : "Empty workspace";
+      if (image.kind === "base") return "Empty workspace";
+      // A container that was imported may name its image by nothing but its digest.
+      return image.reference.startsWith("sha256:") ? "Imported container" : image.reference;
   }
 }
 
@@ -78,7 +80,11 @@ export function repositoryName(url: string): string {
     .replace(/^[^/@]+@/, "")
     .replace(/\.git\/?$/, "")
     .replace(/\/$/, "");
-  const parts = path.split(/[/:]/).filter((part) => part !== "");
+  // `host:owner/repo` parts at the colon, `host:8080/owner/repo` has a port there.
+  const parts = path
+    .replace(/:(?!\d+(\/|$))/, "/")
+    .split("/")
+    .filter((part) => part !== "");
   return parts.slice(-2).join("/") || url;
 }
 

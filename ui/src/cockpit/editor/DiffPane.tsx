@@ -44,9 +44,10 @@ export function DiffPane({ api, params }: IDockviewPanelProps<PaneParams>) {
           lineHeight: 1.55,
           scrollBeyondLastLine: false,
           renderOverviewRuler: true,
-          ariaLabel: "Comparison with the file on disk",
         });
         editor.setModel({ original, modified: (buffer as MonacoBuffer).model });
+        editor.getOriginalEditor().updateOptions({ ariaLabel: "On disk" });
+        editor.getModifiedEditor().updateOptions({ ariaLabel: "Your text" });
         dispose = () => {
           editor.dispose();
           original.dispose();

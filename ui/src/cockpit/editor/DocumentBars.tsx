@@ -2,16 +2,23 @@ import { CircleAlert, Lock, TriangleAlert } from "lucide-react";
 import { type ReactNode } from "react";
 import { Button } from "@/components";
 import { cx } from "@/lib/cx";
-import { type ReadOnlyReason, type TextDocument } from "../model/document";
+import { formatBytes } from "@/lib/format";
+import { EDITABLE_TO, type ReadOnlyReason, type TextDocument } from "../model/document";
 import { useSession } from "../session/context";
 
-const READ_ONLY: Record<ReadOnlyReason, string> = {
-  invalid_utf8:
-    "This file holds bytes that are not UTF-8; they are shown as �. It is read-only here, because saving would change them.",
-  utf16: "This file is UTF-16. It is shown read-only, because saving would change its encoding.",
-  permission: "You may not write this file. It is shown read-only.",
-  large: "This file is larger than 15 MB. It is shown read-only.",
-};
+/** Why the text cannot be changed here, and what to do where that is needed. */
+function readOnlyText(reason: ReadOnlyReason, size: number): string {
+  switch (reason) {
+    case "invalid_utf8":
+      return "This file holds bytes that are not UTF-8; they are shown as �. It is read-only here, because saving would change them.";
+    case "utf16":
+      return "This file is UTF-16. It is shown read-only, because saving would change its encoding.";
+    case "permission":
+      return "You may not write this file. It is shown read-only.";
+    case "large":
+      return `This file has ${formatBytes(size)}. Files above ${formatBytes(EDITABLE_TO)} are shown read-only and without colours; change them with a program in a terminal.`;
+  }
+}
 
 function Bar({
   tone,
@@ -107,7 +114,7 @@ export function DocumentBars({ document }: { document: TextDocument }) {
       )}
       {readOnly !== undefined && (
         <Bar tone="info" icon={<Lock size={14} aria-hidden />}>
-          {READ_ONLY[readOnly]}
+          {readOnlyText(readOnly, document.stat?.size ?? 0)}
         </Bar>
       )}
     </>

@@ -11,7 +11,7 @@ import { keysOf, keyText, useCommandList } from "@/commands";
 import { ContextMenu, IconButton, Menu, type MenuEntry } from "@/components";
 import { cx } from "@/lib/cx";
 import { GIT_LETTERS } from "../model/git";
-import { copyText, relativeTo } from "../explorer/files";
+import { copyText, relativeTo } from "../explorer/entries";
 import { readDragged } from "../explorer/drag";
 import { FileIcon } from "../explorer/icons";
 import { basename, dirname, extension, relative, shown } from "../model/path";
@@ -263,7 +263,7 @@ function Welcome() {
           {hints.map((command) => {
             const keys = keysOf(command)[0];
             return (
-              <div key={command.id} className="contents">
+              <div key={command.id} className="col-span-2 grid grid-cols-subgrid items-baseline">
                 <dt>{command.title}</dt>
                 <dd className="text-right text-sm text-faint">{keys === undefined ? "" : keyText(keys)}</dd>
               </div>

@@ -8,7 +8,7 @@ import { type TextDocument } from "../model/document";
 import { shown } from "../model/path";
 import { useCockpit, useSession } from "../session/context";
 import { useModel } from "../useModel";
-import { downloadEntry } from "../explorer/files";
+import { downloadEntry } from "../explorer/download";
 import { Breadcrumbs } from "./Breadcrumbs";
 import { DocumentBars } from "./DocumentBars";
 import { type PaneParams, type Reveal } from "./groups";
@@ -196,7 +196,7 @@ function CodeView({ document, panel, visible }: { document: TextDocument; panel:
     wordWrap: settings?.word_wrap === true ? ("on" as const) : ("off" as const),
     minimap: { enabled: settings?.minimap === true, renderCharacters: false },
     readOnly: document.readOnly !== undefined,
-    readOnlyMessage: { value: "This file is shown read-only." },
+    readOnlyMessage: { value: "This file is shown read-only; the line above the text says why." },
     ariaLabel: shown(document.name),
   });
 

@@ -88,6 +88,8 @@ export function MarkdownPane({ api, params }: IDockviewPanelProps<PaneParams>) {
         },
       );
     }
+    for (const box of fragment.querySelectorAll("input"))
+      box.setAttribute("aria-label", box.hasAttribute("checked") ? "done" : "to do");
     element.replaceChildren(fragment);
     return () => {
       gone = true;

@@ -52,6 +52,12 @@ const SIDES: Partial<Record<Position, "left" | "right" | "above" | "below">> = {
   bottom: "below",
 };
 
+/** What a tab is called where it is read out. */
+function titleOf(path: string, mode: PaneMode): string {
+  if (mode === "markdown") return `Preview ${basename(path)}`;
+  return mode === "diff" ? `${basename(path)} ↔ disk` : basename(path);
+}
+
 export function paneOf(panel: IDockviewPanel): PaneParams {
   return panel.params as unknown as PaneParams;
 }
@@ -110,6 +116,8 @@ export class EditorGroups extends Observable {
       const active = this.activePane;
       if (active) this.layout.noteOpened(active.path);
       this.remember();
+      // The tabs that do not fit get their menu first, which takes room of its own.
+      requestAnimationFrame(() => this.showActiveTab());
     });
     api.onUnhandledDragOver((event) => {
       if (
@@ -140,6 +148,13 @@ export class EditorGroups extends Observable {
       panel.api.setActive();
     }
     this.changed();
+  }
+
+  /** Brings the tab in front into view among more tabs than fit. */
+  private showActiveTab(): void {
+    this.activePanel?.group.element
+      .querySelector(".dv-tab.dv-active-tab")
+      ?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   private remember(): void {
@@ -212,7 +227,7 @@ export class EditorGroups extends Observable {
     if (preview) {
       const before = paneOf(preview);
       preview.api.updateParameters({ path, mode, transient: true } satisfies PaneParams);
-      preview.api.setTitle(basename(path));
+      preview.api.setTitle(titleOf(path, mode));
       this.removed(before);
       return preview;
     }
@@ -228,7 +243,7 @@ export class EditorGroups extends Observable {
     return api.addPanel({
       id: crypto.randomUUID(),
       component: mode,
-      title: basename(path),
+      title: titleOf(path, mode),
       params: { path, mode, transient: options.transient === true } satisfies PaneParams,
       ...(options.position ? { position: options.position as { referenceGroup: string } } : {}),
     });
@@ -410,17 +425,21 @@ export class EditorGroups extends Observable {
   /** Tabs follow a renamed or moved file or folder. */
   follow(from: string, to: string): void {
     for (const panel of this.panels) {
-      const { path } = paneOf(panel);
+      const { path, mode } = paneOf(panel);
       if (!isWithin(from, path)) continue;
       const next = moved(path, from, to);
       panel.api.updateParameters({ path: next });
-      panel.api.setTitle(basename(next));
+      panel.api.setTitle(titleOf(next, mode));
     }
+    this.layout.followMove(from, to);
     this.remember();
   }
 
   /** Closes the tabs of deleted files that hold nothing unsaved. */
   dropDeleted(paths: readonly string[]): void {
+    const { recent } = this.layout.value;
+    const kept = recent.filter((path) => !paths.some((deleted) => isWithin(deleted, path)));
+    if (kept.length < recent.length) this.layout.update({ recent: kept });
     for (const panel of [...this.panels]) {
       const { path } = paneOf(panel);
       if (!paths.some((deleted) => isWithin(deleted, path)) || this.documents.get(path)?.dirty === true)

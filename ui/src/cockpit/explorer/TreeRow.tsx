@@ -107,6 +107,7 @@ export function NodeRow(props: NodeRowProps) {
 }
 
 interface NameRowProps {
+  position: number;
   depth: number;
   directory: boolean;
   initial: string;
@@ -117,7 +118,7 @@ interface NameRowProps {
 }
 
 /** A name being typed in the tree: Enter takes it, Escape leaves. */
-export function NameRow({ depth, directory, initial, label, submit, done }: NameRowProps) {
+export function NameRow({ position, depth, directory, initial, label, submit, done }: NameRowProps) {
   const [name, setName] = useState(initial);
   const [refused, setRefused] = useState<{ name: string; reason: string }>();
   const input = useRef<HTMLInputElement>(null);
@@ -148,6 +149,11 @@ export function NameRow({ depth, directory, initial, label, submit, done }: Name
   };
   return (
     <div
+      id={`row-${position}`}
+      role="treeitem"
+      aria-level={depth + 1}
+      aria-selected
+      aria-label={label}
       className="relative flex h-full items-center gap-1.5 pr-2"
       style={{ paddingLeft: 8 + depth * INDENT }}
     >

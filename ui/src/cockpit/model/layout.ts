@@ -1,4 +1,5 @@
 import { Observable } from "./observable";
+import { moved } from "./path";
 import { EMPTY_QUERY, type SearchQuery } from "./search";
 
 export type SideView = "explorer" | "search" | "ports";
@@ -75,6 +76,13 @@ export class LayoutStore extends Observable {
     if (this.value.recent[0] === path || path.startsWith("untitled:")) return;
     const recent = [path, ...this.value.recent.filter((other) => other !== path)].slice(0, RECENT_KEPT);
     this.update({ recent });
+  }
+
+  /** Follows a renamed or moved file or folder. */
+  followMove(from: string, to: string): void {
+    const recent = [...new Set(this.value.recent.map((path) => moved(path, from, to)))];
+    const views = Object.entries(this.value.views).map(([path, view]) => [moved(path, from, to), view]);
+    this.update({ recent, views: Object.fromEntries(views) as Layout["views"] });
   }
 
   noteView(path: string, view: unknown): void {

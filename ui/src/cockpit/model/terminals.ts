@@ -20,6 +20,8 @@ export interface TerminalHost {
     directory?: string;
     columns: number;
     rows: number;
+    /** As root, whoever the workspace's user is. */
+    asRoot?: boolean;
   }): Promise<TerminalInfo>;
   attach(
     terminal: number,
@@ -250,14 +252,21 @@ export class Terminals extends Observable {
   }
 
   async create(
-    options: { command?: string[]; directory?: string; columns?: number; rows?: number } = {},
+    options: {
+      command?: string[];
+      directory?: string;
+      columns?: number;
+      rows?: number;
+      asRoot?: boolean;
+    } = {},
   ): Promise<TerminalSession> {
-    const { command = [], directory, columns = 80, rows = 24 } = options;
+    const { command = [], directory, columns = 80, rows = 24, asRoot = false } = options;
     const info = await this.host.create({
       command,
       columns,
       rows,
       ...(directory === undefined ? {} : { directory }),
+      ...(asRoot && { asRoot }),
     });
     const session = this.add(info);
     this.changed();

@@ -24,6 +24,36 @@ function lines(tree: FileTree): string[] {
 }
 
 describe("the file tree", () => {
+  it("gives the focus after a deletion to the entry below, else to the one above", async () => {
+    const tree = treeOf({ "/w": ["src/", "a", "b"], "/w/src": ["main"] });
+    await tree.load(["/w/src"]);
+    expect(tree.neighbourOf(["/w/src"])).toBe("/w/a");
+    expect(tree.neighbourOf(["/w/a", "/w/b"])).toBe("/w/src/main");
+    expect(tree.neighbourOf(["/w/src", "/w/a", "/w/b"])).toBeUndefined();
+  });
+
+  it("selects everything that is shown", async () => {
+    const tree = treeOf({ "/w": ["src/", "a"], "/w/src": ["main"] });
+    await tree.load(["/w/src"]);
+    tree.selectAll();
+    expect([...tree.selected]).toEqual(["/w/src", "/w/src/main", "/w/a"]);
+    expect(tree.chosen).toEqual(["/w/src", "/w/a"]);
+  });
+
+  it("leaves the agent's folder out at the top of a container, and nowhere else", async () => {
+    const list = () =>
+      Promise.resolve({
+        entries: [{ name: ".aicockpit", kind: "directory" as const }],
+        truncated: false,
+      });
+    const top = new FileTree("/", list);
+    await top.load();
+    expect(lines(top)).toEqual([]);
+    const below = new FileTree("/w", list);
+    await below.load();
+    expect(lines(below)).toEqual([".aicockpit"]);
+  });
+
   it("reads a folder when it is opened, and shows it below its name", async () => {
     const tree = treeOf({ "/w": ["src/", "a"], "/w/src": ["main"] });
     await tree.load();

@@ -36,13 +36,14 @@ export type ListDirectory = (path: string) => Promise<Listing>;
 const TYPE_AHEAD_MS = 800;
 /** What Git and the undo of deletions keep for themselves is no file to work on. */
 const HIDDEN: ReadonlySet<string> = new Set([".git", ".aicockpit-trash"]);
+/** The folder at the top of an imported container that holds the agent. */
+const AGENT = ".aicockpit";
 
 /** The folders a person sees: read when they are opened, kept as one flat list of rows. */
 export class FileTree extends Observable {
   private directories = new Map<string, Directory>();
   private open = new Set<string>();
   private flat: TreeRow[] | undefined;
-  private positions: Map<string, number> | undefined;
   private typed = "";
   private typedAt = 0;
   private anchor: string | undefined;
@@ -70,13 +71,8 @@ export class FileTree extends Observable {
 
   /** The row's place, -1 where it is not visible. */
   indexOf(path: string): number {
-    if (!this.positions) {
-      this.positions = new Map();
-      this.rows.forEach((row, index) => {
-        if (row.kind === "node") this.positions?.set(row.node.path, index);
-      });
-    }
-    return this.positions.get(path) ?? -1;
+    // A look through a hundred thousand rows is quicker than a map of them, which every change would make anew.
+    return this.rows.findIndex((row) => row.kind === "node" && row.node.path === path);
   }
 
   node(path: string): TreeNode | undefined {
@@ -243,6 +239,28 @@ export class FileTree extends Observable {
     else this.focusOnly(row.node.path);
   }
 
+  selectAll(): void {
+    const nodes = this.rows.flatMap((row) => (row.kind === "node" ? [row.node.path] : []));
+    this.selected.clear();
+    for (const path of nodes) this.selected.add(path);
+    this.focused = nodes.at(-1);
+    this.anchor = nodes[0];
+    this.changed();
+  }
+
+  /** The entry that takes the focus when `paths` are gone: the next one below them, else the one above. */
+  neighbourOf(paths: readonly string[]): string | undefined {
+    const goes = (row: TreeRow | undefined) =>
+      row?.kind === "node" && paths.some((path) => isWithin(path, row.node.path));
+    const at = paths.map((path) => this.indexOf(path)).filter((index) => index >= 0);
+    if (at.length === 0) return undefined;
+    const first = Math.min(...at);
+    const stays = (row: TreeRow) => row.kind === "node" && !goes(row);
+    const below = this.rows.slice(first).find(stays);
+    const row = below ?? this.rows.slice(0, first).findLast(stays);
+    return row?.kind === "node" ? row.node.path : undefined;
+  }
+
   focusEdge(last: boolean): void {
     this.focused = undefined;
     this.moveFocus(last ? -1 : 1);
@@ -348,9 +366,11 @@ export class FileTree extends Observable {
 
   private toNodes(directory: string, entries: readonly DirEntry[]): TreeNode[] {
     const depth = directory === this.root ? 0 : relative(this.root, directory).split("/").length;
-    const shown = entries.filter((entry) => !HIDDEN.has(entry.name));
+    const hidden = directory === "/" ? new Set([...HIDDEN, AGENT]) : HIDDEN;
+    const prefix = join(directory, "");
+    const shown = entries.filter((entry) => !hidden.has(entry.name));
     return shown.map((entry) => ({
-      path: join(directory, entry.name),
+      path: prefix + entry.name,
       name: entry.name,
       depth,
       directory:
@@ -372,7 +392,6 @@ export class FileTree extends Observable {
 
   private touched(): void {
     this.flat = undefined;
-    this.positions = undefined;
     this.changed();
   }
 

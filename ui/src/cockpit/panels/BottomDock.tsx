@@ -19,6 +19,7 @@ import {
 import { useEffect, type FunctionComponent } from "react";
 import { useCommandKeys } from "@/commands";
 import { Button, ContextMenu, EmptyState, IconButton, Menu, toastError } from "@/components";
+import { useWorkspace } from "@/state/workspaces";
 import { cx } from "@/lib/cx";
 import { basename, shown } from "../model/path";
 import { useSession } from "../session/context";
@@ -141,8 +142,9 @@ function Actions({ activePanel, panels, containerApi, group }: IDockviewHeaderAc
   const hasTerminals = panels.some((entry) => terminalOf(entry) !== undefined);
   // What concerns the whole panel stands once, in the last group of the top row.
   const rightmost = containerApi.groups.at(-1) === group;
-  const create = (command?: string) =>
-    void session.newTerminal(command === undefined ? {} : { command: [command] }).catch(toastError);
+  const locked = useWorkspace(session.workspace)?.spec.profile === "locked";
+  const create = (options: Parameters<typeof session.newTerminal>[0] = {}) =>
+    void session.newTerminal(options).catch(toastError);
   return (
     <div className="flex h-full items-center gap-0.5 px-1.5">
       {(hasTerminals || containerApi.groups.length === 1) && (
@@ -154,24 +156,30 @@ function Actions({ activePanel, panels, containerApi, group }: IDockviewHeaderAc
             icon={<Plus size={16} />}
             onClick={() => create()}
           />
-          {shells.length > 1 && (
-            <Menu
-              align="end"
-              entries={shells.map((shell) => ({
+          <Menu
+            align="end"
+            entries={[
+              ...shells.map((shell) => ({
                 label: shown(shell),
                 checked: shell === session.inside.shell,
-                onSelect: () => create(shell),
-              }))}
+                onSelect: () => create({ command: [shell] }),
+              })),
+              "separator",
+              {
+                label: "As root",
+                disabled: locked,
+                onSelect: () => create({ asRoot: true }),
+              },
+            ]}
+          >
+            <button
+              type="button"
+              aria-label="New terminal with another shell or user"
+              className="inline-flex h-6 w-4 items-center justify-center rounded-sm text-muted hover:bg-hover hover:text-fg"
             >
-              <button
-                type="button"
-                aria-label="New terminal with another shell"
-                className="inline-flex h-6 w-4 items-center justify-center rounded-sm text-muted hover:bg-hover hover:text-fg"
-              >
-                <ChevronDown size={12} aria-hidden />
-              </button>
-            </Menu>
-          )}
+              <ChevronDown size={12} aria-hidden />
+            </button>
+          </Menu>
           {terminalOf(activePanel) !== undefined && (
             <IconButton
               size="small"

@@ -84,7 +84,12 @@ function PortRow({ entry }: { entry: PortEntry }) {
   return (
     <li className="group/port flex min-h-8 items-center gap-2 px-3 hover:bg-hover">
       <Radio size={14} className={listening ? "shrink-0 text-running" : "shrink-0 text-faint"} aria-hidden />
-      <span className="w-14 shrink-0 font-medium tabular-nums select-text">{label(target)}</span>
+      <span
+        className="max-w-60 min-w-14 shrink-0 truncate font-medium tabular-nums select-text"
+        title={label(target)}
+      >
+        {label(target)}
+      </span>
       <span className="min-w-0 shrink truncate text-muted">
         {listening
           ? (listening.process ?? "listening")

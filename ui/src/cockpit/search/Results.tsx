@@ -1,7 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ChevronRight, Replace, X } from "lucide-react";
 import { useRef, useState, type KeyboardEvent, type ReactNode } from "react";
-import { EmptyState } from "@/components";
+import { EmptyState, toastError } from "@/components";
 import { cx } from "@/lib/cx";
 import { type LineMatch } from "@/protocol/generated";
 import { FileIcon } from "../explorer/icons";
@@ -47,7 +47,9 @@ export function Results({ replacing }: { replacing: boolean }) {
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const row = rows[index];
-    if (event.key === "ArrowDown") move(index + 1);
+    if ((event.ctrlKey || event.metaKey) && event.key === "z" && !event.shiftKey)
+      session.fileUndo.undo().catch(toastError);
+    else if (event.key === "ArrowDown") move(index + 1);
     else if (event.key === "ArrowUp") move(index - 1);
     else if (event.key === "Home") move(0);
     else if (event.key === "End") move(rows.length - 1);

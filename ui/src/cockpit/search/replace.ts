@@ -1,5 +1,7 @@
+import { toCallError } from "@/client";
 import { toast, toastError } from "@/components";
 import { plural } from "@/lib/format";
+import { tellUndoable } from "../explorer/undoable";
 import { type CockpitSession } from "../session/session";
 import { basename, shown } from "../model/path";
 
@@ -9,6 +11,11 @@ const UNDO_BYTES = 64 * 1024 * 1024;
 interface Before {
   path: string;
   bytes: Uint8Array<ArrayBuffer>;
+}
+
+interface Replaced extends Before {
+  /** Of the file as the replacement left it. */
+  version: string;
 }
 
 /** Replaces all matches of the present search in `paths`, with Undo. */
@@ -30,17 +37,18 @@ export async function replaceMatches(session: CockpitSession, paths: readonly st
     await session.documents.filesChanged(undefined);
     const failed = outcome.failed[0];
     const changed = new Set(outcome.changed);
-    const undo = before?.filter(({ path }) => changed.has(path));
-    toast({
-      message: `Replaced ${plural(outcome.replacements, "match", "matches")} in ${plural(outcome.changed.length, "file")}.`,
-      hint:
-        failed &&
-        `${shown(basename(failed.path))} was left alone: ${failed.reason}` +
-          (outcome.failed.length > 1 ? ` So were ${outcome.failed.length - 1} more.` : ""),
-      ...(undo && undo.length > 0
-        ? { action: { label: "Undo", run: () => void restore(session, undo) } }
-        : {}),
-    });
+    const undo = await withVersions(session, before?.filter(({ path }) => changed.has(path)) ?? []);
+    const step = {
+      label: `Replace in ${plural(outcome.changed.length, "file")}`,
+      run: () => restore(session, undo),
+    };
+    const message = `Replaced ${plural(outcome.replacements, "match", "matches")} in ${plural(outcome.changed.length, "file")}.`;
+    const hint =
+      failed &&
+      `${shown(basename(failed.path))} was left alone: ${failed.reason}` +
+        (outcome.failed.length > 1 ? ` So were ${outcome.failed.length - 1} more.` : "");
+    if (undo.length > 0) tellUndoable(session, message, step, hint);
+    else toast({ message, hint });
   } catch (error) {
     toastError(error);
   }
@@ -59,12 +67,34 @@ async function readBefore(session: CockpitSession, paths: readonly string[]): Pr
   return before;
 }
 
-async function restore(session: CockpitSession, before: readonly Before[]): Promise<void> {
-  try {
-    for (const { path, bytes } of before) await session.host.write(path, { kind: "any" }, bytes);
-    await session.documents.filesChanged(undefined);
-    session.search.start();
-  } catch (error) {
-    toastError(error);
+async function withVersions(session: CockpitSession, before: readonly Before[]): Promise<Replaced[]> {
+  return Promise.all(
+    before.map(async (file) => {
+      const { version } = await session.host.call("fs.stat", { path: file.path });
+      return { ...file, version };
+    }),
+  );
+}
+
+/** Writes the files as they were, but for those that something changed since. */
+async function restore(session: CockpitSession, replaced: readonly Replaced[]): Promise<void> {
+  const kept: string[] = [];
+  for (const { path, bytes, version } of replaced) {
+    try {
+      await session.host.write(path, { kind: "version", version }, bytes);
+    } catch (error) {
+      const { code } = toCallError(error);
+      if (code !== "conflict" && code !== "not_found") throw error;
+      kept.push(shown(basename(path)));
+    }
+  }
+  await session.documents.filesChanged(undefined);
+  session.search.start();
+  if (kept.length > 0) {
+    toast({
+      message: `${plural(kept.length, "file")} changed since and ${kept.length === 1 ? "was" : "were"} left alone.`,
+      hint: kept.join(", "),
+      tone: "failed",
+    });
   }
 }

@@ -169,7 +169,8 @@ export class WorkspaceHost {
   get terminalHost(): TerminalHost {
     return {
       list: () => this.client.call("terminal.list", { workspace: this.workspace }),
-      create: (options) => this.call("terminal.create", options),
+      create: ({ asRoot, ...options }) =>
+        this.call(asRoot ? "terminal.create_as_root" : "terminal.create", options),
       attach: async (terminal, from) => {
         const reply = await this.call(
           "terminal.attach",

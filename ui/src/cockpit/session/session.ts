@@ -18,6 +18,7 @@ import { WorkspaceHost } from "./host";
 import { Overlays } from "./overlays";
 import { Questions } from "./questions";
 import { Transfers } from "./transfers";
+import { FileUndo } from "./undo";
 
 export function layoutKey(workspace: string): string {
   return `workspace/${workspace}/cockpit`;
@@ -40,6 +41,7 @@ export class CockpitSession {
   readonly git: GitWatch;
   readonly questions = new Questions();
   readonly transfers = new Transfers();
+  readonly fileUndo = new FileUndo();
   readonly cursor = new Cursor();
   readonly overlays = new Overlays();
 
@@ -117,7 +119,13 @@ export class CockpitSession {
 
   /** Starts a terminal and shows it: beside the panel `beside`, or in place of the panel `replace`. */
   async newTerminal(
-    options: { command?: string[]; directory?: string; beside?: string | undefined; replace?: string } = {},
+    options: {
+      command?: string[];
+      directory?: string;
+      beside?: string | undefined;
+      replace?: string;
+      asRoot?: boolean;
+    } = {},
   ): Promise<void> {
     const { beside, replace, ...create } = options;
     const session = await this.terminals.create({ ...create, ...this.screens.likelySize() });

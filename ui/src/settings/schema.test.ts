@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { type Settings } from "@/protocol/generated";
+import { textProblems } from "./schema";
+
+const GOOD: Settings = {
+  theme: "system",
+  editor_font_size: 13,
+  terminal_font_size: 13,
+  tab_size: 4,
+  word_wrap: false,
+  autosave_delay_ms: 1000,
+  minimap: false,
+  network_range: "10.213.0.0/16",
+  auto_forward: true,
+  base_image_from: "debian:bookworm",
+};
+
+const problems = (change: object) => textProblems(JSON.stringify({ ...GOOD, ...change }));
+
+test("settings as they are have no problem", () => {
+  expect(problems({})).toEqual([]);
+});
+
+test.each([
+  [{ editor_font_size: 64 }, "A whole number from 8 to 32."],
+  [{ tab_size: "4" }, "A whole number from 1 to 16."],
+  [{ theme: "blue" }, 'One of "system", "light", "dark".'],
+  [{ word_wrap: 1 }, "Either true or false."],
+  [{ network_range: "10.0.0.0/30" }, "An IPv4 range"],
+  [{ base_image_from: "" }, "An image’s name"],
+  [{ minimap: undefined }, "is missing"],
+])("%j is refused", (change, message) => {
+  const [problem] = problems(change);
+  expect(problem?.message).toContain(message);
+  expect(problem?.harmless).not.toBe(true);
+});
+
+test("a key of another version is kept", () => {
+  expect(problems({ future: 1 })).toMatchObject([{ key: "future", harmless: true }]);
+});
+
+test("text that is no object is refused", () => {
+  expect(textProblems("[1]")[0]?.message).toContain("one object");
+  expect(textProblems("{")[0]?.message).not.toBe("");
+});

@@ -1,0 +1,142 @@
+import { type Settings } from "@/protocol/generated";
+
+/** What values a setting takes. */
+export type Takes =
+  | { kind: "number"; min: number; max: number; unit?: string }
+  | { kind: "switch" }
+  | { kind: "choice"; values: readonly { value: string; label: string }[] }
+  | { kind: "text"; check: (text: string) => string | undefined };
+
+export interface SettingSchema {
+  label: string;
+  description: string;
+  takes: Takes;
+  optional?: boolean;
+}
+
+const FONT_SIZE = { kind: "number", min: 8, max: 32, unit: "px" } as const;
+
+/** Every setting: the form shows it, and the settings as JSON are completed and checked by it. */
+export const SCHEMA: Record<keyof Settings, SettingSchema> = {
+  theme: {
+    label: "Theme",
+    description: "Colours of the whole window.",
+    takes: {
+      kind: "choice",
+      values: [
+        { value: "system", label: "As the system" },
+        { value: "light", label: "Light" },
+        { value: "dark", label: "Dark" },
+      ],
+    },
+  },
+  editor_font_size: { label: "Font size", description: "Size of code in the editor.", takes: FONT_SIZE },
+  terminal_font_size: { label: "Font size", description: "Size of text in terminals.", takes: FONT_SIZE },
+  tab_size: {
+    label: "Tab size",
+    description: "Spaces a tab stands for, where a file does not show it.",
+    takes: { kind: "number", min: 1, max: 16 },
+  },
+  word_wrap: {
+    label: "Wrap long lines",
+    description: "Long lines go on below, at the window’s edge.",
+    takes: { kind: "switch" },
+  },
+  autosave_delay_ms: {
+    label: "Save by itself after",
+    description: "Since the last change; 0 for never. Unsaved text survives a restart either way.",
+    takes: { kind: "number", min: 0, max: 3_600_000, unit: "ms" },
+  },
+  minimap: {
+    label: "Show minimap",
+    description: "The whole file, small, beside the text.",
+    takes: { kind: "switch" },
+  },
+  network_range: {
+    label: "Network range",
+    description: "Each workspace’s network takes 16 addresses of it.",
+    takes: { kind: "text", check: checkRange },
+  },
+  default_engine: {
+    label: "Engine",
+    description: "The engine of new workspaces; left out for the first that is ready.",
+    takes: { kind: "text", check: (text) => (text === "" ? "An engine’s id, or leave it out." : undefined) },
+    optional: true,
+  },
+  auto_forward: {
+    label: "Forward ports by themselves",
+    description:
+      "When a program in a workspace starts to listen, its port becomes reachable from this machine.",
+    takes: { kind: "switch" },
+  },
+  base_image_from: {
+    label: "Base image is made from",
+    description: "An image based on Debian. The base image is built anew for the next workspace.",
+    takes: {
+      kind: "text",
+      check: (text) =>
+        text === "" || /\s/.test(text) ? "An image’s name, for instance debian:bookworm." : undefined,
+    },
+  },
+};
+
+function checkRange(text: string): string | undefined {
+  const [, a, b, c, d, bits] = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\/(\d+)$/.exec(text) ?? [];
+  const parts = [a, b, c, d].map(Number);
+  const fits =
+    bits !== undefined && Number(bits) >= 8 && Number(bits) <= 28 && parts.every((part) => part <= 255);
+  return fits ? undefined : "An IPv4 range of at least 16 addresses, for instance 10.213.0.0/16.";
+}
+
+/** Why a setting cannot have this value; undefined where it can. */
+export function valueProblem({ takes }: SettingSchema, value: unknown): string | undefined {
+  switch (takes.kind) {
+    case "number":
+      return typeof value === "number" && Number.isInteger(value) && value >= takes.min && value <= takes.max
+        ? undefined
+        : `A whole number from ${takes.min} to ${takes.max}.`;
+    case "switch":
+      return typeof value === "boolean" ? undefined : "Either true or false.";
+    case "choice":
+      return takes.values.some((choice) => choice.value === value)
+        ? undefined
+        : `One of ${takes.values.map((choice) => `"${choice.value}"`).join(", ")}.`;
+    case "text":
+      return typeof value === "string" ? takes.check(value) : "A text in quotes.";
+  }
+}
+
+export interface TextProblem {
+  /** The setting concerned; absent where the text as a whole is wrong. */
+  key?: string;
+  message: string;
+  /** Keys that this version does not know are kept, and only pointed out. */
+  harmless?: boolean;
+}
+
+/** What is wrong with settings written as JSON. */
+export function textProblems(text: string): TextProblem[] {
+  let settings: unknown;
+  try {
+    settings = JSON.parse(text);
+  } catch (error) {
+    return [{ message: error instanceof Error ? error.message : "This is not JSON." }];
+  }
+  if (typeof settings !== "object" || settings === null || Array.isArray(settings))
+    return [{ message: "The settings are one object: { … }." }];
+  const given = settings as Record<string, unknown>;
+  const problems: TextProblem[] = [];
+  for (const [key, schema] of Object.entries(SCHEMA)) {
+    if (!(key in given)) {
+      if (schema.optional !== true) problems.push({ key, message: `“${key}” is missing.` });
+      continue;
+    }
+    const problem = valueProblem(schema, given[key]);
+    if (problem !== undefined) problems.push({ key, message: `“${key}”: ${problem}` });
+  }
+  for (const key of Object.keys(given)) {
+    if (!(key in SCHEMA))
+      problems.push({ key, message: `“${key}” is not known to this version; it is kept.`, harmless: true });
+  }
+  return problems;
+}
