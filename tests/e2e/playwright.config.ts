@@ -7,13 +7,14 @@ export default defineConfig({
   workers: 1,
   retries: 0,
   timeout: 180_000,
-  expect: { timeout: 15_000 },
+  expect: { timeout: 15_000, toPass: { timeout: 15_000 } },
   reporter: [["list", { printSteps: true }]],
   use: {
     viewport: { width: 1440, height: 900 },
     // A control that is not there fails its step, not the whole test by its time.
     actionTimeout: 20_000,
     trace: "retain-on-failure",
+    screenshot: "only-on-failure",
     permissions: ["clipboard-read", "clipboard-write"],
     launchOptions: {
       executablePath: process.env.AICOCKPIT_CHROMIUM ?? "/usr/bin/chromium",

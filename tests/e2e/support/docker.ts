@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { type Host } from "./host.ts";
 
-const docker = (...args: string[]) =>
+export const docker = (...args: string[]) =>
   execFileSync("docker", args, { encoding: "utf8", stdio: "pipe" }).trim();
 
 const lines = (text: string) => text.split("\n").filter((line) => line !== "");

@@ -22,11 +22,16 @@ export class Host {
   #process: ChildProcess | undefined;
   #log: string[] = [];
 
-  constructor(readonly environment: Record<string, string> = {}) {}
+  constructor(
+    readonly environment: Record<string, string> = {},
+    /** A program that runs the host as its arguments say. */
+    readonly wrapper: readonly string[] = [],
+  ) {}
 
   /** Starts the host; resolves with the address that signs the browser in. */
   async start(): Promise<string> {
-    const child = spawn(programs.host, ["serve", "--listen", "127.0.0.1:0"], {
+    const [program = "", ...args] = [...this.wrapper, programs.host, "serve", "--listen", "127.0.0.1:0"];
+    const child = spawn(program, args, {
       env: {
         ...process.env,
         AICOCKPIT_HOME: this.home,
