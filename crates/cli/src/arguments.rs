@@ -190,6 +190,9 @@ pub(crate) struct OpenShell {
     /// A terminal that runs already, instead of a new one.
     #[arg(long, short, value_name = "NUMBER", conflicts_with = "command")]
     pub(crate) terminal: Option<u32>,
+    /// As root, whoever the workspace's user is.
+    #[arg(long, conflicts_with = "terminal")]
+    pub(crate) root: bool,
     /// Program and arguments, instead of the user's shell.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) command: Vec<String>,

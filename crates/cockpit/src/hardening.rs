@@ -33,6 +33,16 @@ pub const WORKSPACE_UID: u32 = 1000;
 pub const LOCKED_TMPFS: &[&str] = &["/tmp", "/var/tmp", "/run"];
 /// Size of each of [`LOCKED_TMPFS`], bytes at most.
 pub const LOCKED_TMPFS_BYTES: u64 = 512 * 1024 * 1024;
+/// What is in memory counts as memory: all of [`LOCKED_TMPFS`] together leave at least half of the limit to programs,
+/// so that a full one is a full disk to the program that fills it and no end of the container.
+const LOCKED_TMPFS_SHARE: u64 = 2 * LOCKED_TMPFS.len() as u64;
+
+/// Size of each of [`LOCKED_TMPFS`] under a memory limit.
+pub fn locked_tmpfs_bytes(limits: &Limits) -> u64 {
+    limits
+        .memory_bytes
+        .map_or(LOCKED_TMPFS_BYTES, |memory| LOCKED_TMPFS_BYTES.min(memory / LOCKED_TMPFS_SHARE))
+}
 
 /// Every capability that a Standard workspace's root (reached by `sudo`) holds, and why. No more than every engine
 /// grants by itself: what is added on top Podman hands to the user, too. So `AUDIT_WRITE` is not here; sudo is told

@@ -258,6 +258,8 @@ fn details(answer: ContainerInspectResponse) -> ContainerDetails {
         id: ContainerId::new(answer.id.unwrap_or_default()),
         name: answer.name.unwrap_or_default().trim_start_matches('/').to_owned(),
         image: answer.image.unwrap_or_default(),
+        image_reference: config.image.unwrap_or_default(),
+        working_directory: config.working_dir.unwrap_or_default(),
         state: named,
         exit_status: state.exit_code.filter(|_| named == ContainerState::Exited),
         out_of_memory: state.oom_killed.unwrap_or(false),

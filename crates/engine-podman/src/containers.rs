@@ -191,6 +191,8 @@ fn details(answer: &Value) -> ContainerDetails {
         id: ContainerId::new(text(&answer["Id"])),
         name: text(&answer["Name"]),
         image: text(&answer["Image"]),
+        image_reference: text(&answer["ImageName"]),
+        working_directory: text(&answer["Config"]["WorkingDir"]),
         state: named,
         exit_status: now["ExitCode"].as_i64().filter(|_| named == ContainerState::Exited),
         out_of_memory: now["OOMKilled"].as_bool().unwrap_or(false),

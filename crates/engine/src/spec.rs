@@ -136,6 +136,10 @@ pub struct ContainerDetails {
     pub name: String,
     /// Its image's id.
     pub image: String,
+    /// Its image as it was asked for.
+    pub image_reference: String,
+    /// Where its programs start; empty for `/`.
+    pub working_directory: String,
     /// Whether it runs.
     pub state: ContainerState,
     /// Exit status, once ended.

@@ -73,6 +73,10 @@ pub struct Stat {
 pub struct ListDirectory {
     /// The directory.
     pub path: BytePath,
+    /// Only so many entries, the first in order; absent for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub first: Option<u32>,
 }
 
 /// A directory's entries, sorted: directories first, then by name bytes without regard to ASCII case.
@@ -82,6 +86,9 @@ pub struct Listing {
     pub entries: Vec<DirEntry>,
     /// True when the directory holds more than [`MAX_LISTING`].
     pub truncated: bool,
+    /// True when there are more than were asked for.
+    #[serde(default)]
+    pub more: bool,
 }
 
 /// Asks for a range of a file; the bytes come in the reply's body.

@@ -125,4 +125,12 @@ test("terminals split, are searched, and lead to files", async ({ page, host, co
     await page.getByRole("button", { name: "Close", exact: true }).click();
     await expect(panes).toHaveCount(1);
   });
+  await test.step("a root terminal where one is asked for", async () => {
+    await page.getByRole("button", { name: "New terminal with another shell or user" }).click();
+    await page.getByRole("menuitem", { name: "As root" }).click();
+    await cockpit.sees(/#$/m);
+    await cockpit.run("echo user-$(id -u)");
+    await cockpit.sees("user-0");
+    await look(page, "terminal-root");
+  });
 });

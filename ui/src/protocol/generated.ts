@@ -779,7 +779,11 @@ export type ListDirectory = {
 /**
  * The directory.
  */
-path: string, };
+path: string, 
+/**
+ * Only so many entries, the first in order; absent for all.
+ */
+first?: number, };
 
 /**
  * A listening TCP socket inside the workspace.
@@ -809,7 +813,11 @@ entries: Array<DirEntry>,
 /**
  * True when the directory holds more than [`MAX_LISTING`].
  */
-truncated: boolean, };
+truncated: boolean, 
+/**
+ * True when there are more than were asked for.
+ */
+more: boolean, };
 
 /**
  * Makes a directory, with its parents.

@@ -93,22 +93,32 @@ pub fn list(request: &ListDirectory) -> Result<Listing, AgentError> {
             target_kind,
         });
     }
-    Ok(Listing { entries: in_order(entries), truncated })
+    let most = request.first.map_or(usize::MAX, |first| first as usize);
+    let more = entries.len() > most;
+    Ok(Listing { entries: in_order(entries, most), truncated, more })
 }
 
 /// Directories first, then by name without regard to ASCII case. Each name is lowered once: comparing lowers a name
-/// some twenty times in a large directory.
-fn in_order(entries: Vec<DirEntry>) -> Vec<DirEntry> {
+/// some twenty times in a large directory. Only the first `most` entries are given.
+fn in_order(entries: Vec<DirEntry>, most: usize) -> Vec<DirEntry> {
     let key = |entry: DirEntry| {
         let leads_to_directory = entry.target_kind.unwrap_or(entry.kind) == FileKind::Directory;
         (!leads_to_directory, entry.name.as_bytes().to_ascii_lowercase(), entry)
     };
-    let mut keyed: Vec<_> = entries.into_iter().map(key).collect();
-    keyed.sort_unstable_by(|(a_last, a_lower, a), (b_last, b_lower, b)| {
+    let mut keyed: Vec<Keyed> = entries.into_iter().map(key).collect();
+    let order = |(a_last, a_lower, a): &Keyed, (b_last, b_lower, b): &Keyed| {
         (a_last, a_lower).cmp(&(b_last, b_lower)).then_with(|| a.name.cmp(&b.name))
-    });
+    };
+    if most < keyed.len() {
+        keyed.select_nth_unstable_by(most, order);
+        keyed.truncate(most);
+    }
+    keyed.sort_unstable_by(order);
     keyed.into_iter().map(|(_, _, entry)| entry).collect()
 }
+
+/// Whether it comes after the directories, its name in lower case, and itself.
+type Keyed = (bool, Vec<u8>, DirEntry);
 
 #[cfg(test)]
 mod tests {
@@ -163,7 +173,7 @@ mod tests {
         symlink("zoo", folder.path().join("link")).unwrap();
         fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9")), "").unwrap();
 
-        let listing = list(&ListDirectory { path: at(folder.path()) }).unwrap();
+        let listing = list(&ListDirectory { path: at(folder.path()), first: None }).unwrap();
         assert_eq!(
             names(&listing),
             ["Apes", "link", "zoo", "A.txt", "a.txt", "b.txt", "caf\u{f7e9}", "Z"],
@@ -175,7 +185,7 @@ mod tests {
     #[test]
     fn listing_a_file_says_that_it_is_no_directory() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = list(&ListDirectory { path: at(file.path()) }).unwrap_err();
+        let error = list(&ListDirectory { path: at(file.path()), first: None }).unwrap_err();
         assert_eq!(error.code, ErrorCode::NotADirectory);
     }
 
@@ -185,8 +195,10 @@ mod tests {
         for number in 0..100_000 {
             fs::File::create(folder.path().join(format!("f{number:06}"))).unwrap();
         }
-        let listing = list(&ListDirectory { path: at(folder.path()) }).unwrap();
-        assert_eq!(listing.entries.len(), 100_000);
+        let listing = list(&ListDirectory { path: at(folder.path()), first: None }).unwrap();
+        assert_eq!((listing.entries.len(), listing.more), (100_000, false));
+        let first = list(&ListDirectory { path: at(folder.path()), first: Some(1_000) }).unwrap();
+        assert_eq!((&first.entries[..], first.more), (&listing.entries[..1_000], true));
         assert!(listing.entries.is_sorted_by(|a, b| a.name < b.name));
     }
 }

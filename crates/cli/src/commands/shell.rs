@@ -6,8 +6,8 @@ use crate::output::{complain, write};
 use crate::terminal::{RawMode, size};
 use aicockpit_cockpit::socket::{Client, ClientStream};
 use aicockpit_protocol::api::{
-    Event, In, StreamEnd, TerminalAttach, TerminalClose, TerminalCreate, TerminalList, TerminalResize,
-    WorkspaceOpen, WorkspaceRef,
+    Event, In, StreamEnd, TerminalAttach, TerminalClose, TerminalCreate, TerminalCreateAsRoot, TerminalList,
+    TerminalResize, WorkspaceOpen, WorkspaceRef,
 };
 use aicockpit_protocol::terminal::{AttachTerminal, CloseTerminal, CreateTerminal, ResizeTerminal};
 use aicockpit_protocol::{ApiError, ErrorCode, TerminalId, WorkspaceId};
@@ -38,7 +38,11 @@ pub(crate) async fn run(client: &Client, open: OpenShell) -> anyhow::Result<Exit
         Some(number) => TerminalId(number),
         None => {
             let args = CreateTerminal { command: open.command, directory: None, columns, rows };
-            client.call::<TerminalCreate>(In { workspace: id.clone(), args }).await?.id
+            let create = In { workspace: id.clone(), args };
+            match open.root {
+                true => client.call::<TerminalCreateAsRoot>(create).await?.id,
+                false => client.call::<TerminalCreate>(create).await?.id,
+            }
         }
     };
     let stay = Stay { client, workspace: id, terminal };

@@ -238,7 +238,8 @@ mod tests {
         let entry =
             |name: &str| DirEntry { name: BytePath::from(name), kind: FileKind::File, target_kind: None };
         let entries = ["../x", "..", ".", "", "a/b", "ok"].map(entry).to_vec();
-        let checked = answer(CallKind::List, Answer::Listing(Listing { entries, truncated: false }));
+        let checked =
+            answer(CallKind::List, Answer::Listing(Listing { entries, truncated: false, more: false }));
         let Ok(Answer::Listing(listing)) = checked else { panic!("refused") };
         assert_eq!(listing.entries, vec![entry("ok")]);
     }

@@ -94,9 +94,8 @@ fn spec(
     if locked {
         env.push(("HOME".to_owned(), user::HOME.to_owned()));
         mounts.push(mount(user::HOME, MountSource::Volume(labels::home_volume_name(&record.id))));
-        let in_memory = hardening::LOCKED_TMPFS.iter();
-        mounts
-            .extend(in_memory.map(|target| mount(target, MountSource::Tmpfs(hardening::LOCKED_TMPFS_BYTES))));
+        let size = hardening::locked_tmpfs_bytes(&limits);
+        mounts.extend(hardening::LOCKED_TMPFS.iter().map(|target| mount(target, MountSource::Tmpfs(size))));
     }
     if spec.trust_host_certificates {
         mounts.push(certificates::mount()?);

@@ -203,7 +203,7 @@ async fn an_agent_that_does_not_introduce_itself_is_refused() {
 async fn answers_that_do_not_fit_their_question_are_refused_and_the_link_stays() {
     let chunk = |len: usize| Answer::Chunk(Chunk { stat: stat(), content: vec![7; len] });
     let read = || Call::Read(ReadFile { path: BytePath::from("/x"), offset: 0, length: 100 });
-    let list = || Call::List(ListDirectory { path: BytePath::from("/x") });
+    let list = || Call::List(ListDirectory { path: BytePath::from("/x"), first: None });
     let cases: Vec<(&str, Call, Answer)> = vec![
         ("more bytes than were asked for", read(), chunk(101)),
         ("another kind", list(), Answer::Unit),

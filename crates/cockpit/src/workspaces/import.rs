@@ -36,11 +36,14 @@ impl Workspaces {
             )
             .hint("Look for it in the list of workspaces."));
         }
-        let image = engine.inspect_image(&details.image).await.map_err(to_api)?;
         bring_agent(&self.plans.agent, &*engine, &details.id).await.map_err(to_api)?;
-        let folder = match image.working_directory.as_str() {
+        let folder = match details.working_directory.as_str() {
             "" => "/",
             folder => folder,
+        };
+        let reference = match details.image_reference.as_str() {
+            "" => details.image,
+            reference => reference.to_owned(),
         };
         let name = request.name.as_deref().map(names::check).transpose()?;
         let record = StoredWorkspace {
@@ -54,7 +57,7 @@ impl Workspaces {
             container: Some(details.id),
             spec: WorkspaceSpec {
                 source: Source::Empty,
-                image: Image::Reference { reference: details.image },
+                image: Image::Reference { reference },
                 profile: Profile::Standard,
                 limits: Limits::default(),
                 trust_host_certificates: false,

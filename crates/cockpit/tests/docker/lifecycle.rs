@@ -244,7 +244,7 @@ async fn an_imported_container_becomes_a_workspace_and_survives_its_deletion() {
     let cockpit = start(data.path(), docker()).await;
     cockpit.engines().settled().await;
     let name = format!("aicockpit-test-foreign-{}", std::process::id());
-    docker_cli(&["run", "-d", "--name", &name, IMAGE, "sleep", "infinity"]);
+    docker_cli(&["run", "-d", "--name", &name, "--workdir", "/srv", IMAGE, "sleep", "infinity"]);
     let engine = aicockpit_protocol::EngineId::new("docker");
     let foreign = cockpit.engines().foreign_containers(&engine, cockpit.store().owner()).await.unwrap();
     let container = foreign.into_iter().find(|container| container.name == name).unwrap();
@@ -257,7 +257,8 @@ async fn an_imported_container_becomes_a_workspace_and_survives_its_deletion() {
     );
     assert_eq!(cockpit.workspaces().import(import).await.unwrap_err().code, ErrorCode::AlreadyExists);
     let inside = cockpit.workspaces().open(&workspace.id).await.unwrap();
-    assert_eq!(inside.uid, 0, "the container's own user");
+    assert_eq!((inside.uid, inside.folder), (0, "/srv".into()), "the container's own user and folder");
+    assert_eq!(workspace.spec.image, Image::Reference { reference: IMAGE.to_owned() });
     cockpit.workspaces().delete(&workspace.id).await.unwrap();
     assert_eq!(docker_cli(&["inspect", &name, "--format", "{{.State.Running}}"]), "true");
     docker_cli(&["rm", "-f", &name]);

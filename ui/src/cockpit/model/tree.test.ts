@@ -6,14 +6,15 @@ type Disk = Record<string, string[]>;
 
 /** A tree over folders given as `{ "/w": ["dir/", "file"] }`; names that end in a slash are folders. */
 function treeOf(disk: Disk): FileTree {
-  return new FileTree("/w", (path) => {
+  return new FileTree("/w", (path, first = Infinity) => {
     const names = disk[path];
     if (!names) return Promise.reject(new Error(`${path} does not exist`));
     const entries = names.map((name): DirEntry => ({
       name: name.replace("/", ""),
       kind: name.endsWith("/") ? "directory" : "file",
     }));
-    return Promise.resolve({ entries, truncated: false });
+    const more = entries.length > first;
+    return Promise.resolve({ entries: entries.slice(0, first), truncated: false, more });
   });
 }
 
@@ -24,6 +25,16 @@ function lines(tree: FileTree): string[] {
 }
 
 describe("the file tree", () => {
+  it("shows the first of very many entries before all of them have come", async () => {
+    const names = Array.from({ length: 5000 }, (_, index) => `file-${String(index).padStart(4, "0")}`);
+    const tree = treeOf({ "/w": names });
+    const sizes: number[] = [];
+    tree.subscribe(() => sizes.push(tree.rows.length));
+    await tree.load();
+    expect(sizes).toContain(1000);
+    expect(tree.rows.length).toBe(5000);
+  });
+
   it("gives the focus after a deletion to the entry below, else to the one above", async () => {
     const tree = treeOf({ "/w": ["src/", "a", "b"], "/w/src": ["main"] });
     await tree.load(["/w/src"]);
@@ -45,6 +56,7 @@ describe("the file tree", () => {
       Promise.resolve({
         entries: [{ name: ".aicockpit", kind: "directory" as const }],
         truncated: false,
+        more: false,
       });
     const top = new FileTree("/", list);
     await top.load();
@@ -101,7 +113,11 @@ describe("the file tree", () => {
       () =>
         new Promise((resolve) =>
           answers.push((names) =>
-            resolve({ entries: names.map((name) => ({ name, kind: "file" as const })), truncated: false }),
+            resolve({
+              entries: names.map((name) => ({ name, kind: "file" as const })),
+              truncated: false,
+              more: false,
+            }),
           ),
         ),
     );

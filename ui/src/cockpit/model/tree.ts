@@ -31,7 +31,11 @@ interface Directory {
 export type TreeEdit =
   { kind: "create"; parent: string; directory: boolean } | { kind: "rename"; path: string };
 
-export type ListDirectory = (path: string) => Promise<Listing>;
+/** `first`: only so many entries, the first in order. */
+export type ListDirectory = (path: string, first?: number) => Promise<Listing>;
+
+/** More than any screen shows; a folder of many more comes in whole a moment later. */
+const FIRST_PAGE = 1000;
 
 const TYPE_AHEAD_MS = 800;
 /** What Git and the undo of deletions keep for themselves is no file to work on. */
@@ -328,7 +332,22 @@ export class FileTree extends Observable {
     });
     if (before?.state !== "ready") this.touched();
     try {
-      const listing = await this.list(path);
+      let listing = before?.state === "ready" ? undefined : await this.list(path, FIRST_PAGE);
+      if (this.directories.get(path)?.reads !== reads) return;
+      if (listing?.more === true) {
+        const nodes = this.toNodes(path, listing.entries);
+        this.directories.set(path, {
+          nodes,
+          byName: undefined,
+          state: "ready",
+          error: undefined,
+          truncated: false,
+          reads,
+        });
+        this.touched();
+        listing = undefined;
+      }
+      listing ??= await this.list(path);
       if (this.directories.get(path)?.reads !== reads) return;
       const nodes = this.toNodes(path, listing.entries);
       this.directories.set(path, {

@@ -59,7 +59,9 @@ export class CockpitSession {
     this.layout = new LayoutStore(layout, (value) =>
       client.call("state.put", { key: layoutKey(workspace), value }),
     );
-    this.tree = new FileTree(inside.folder, (path) => this.host.call("fs.list", { path }));
+    this.tree = new FileTree(inside.folder, (path, first) =>
+      this.host.call("fs.list", first === undefined ? { path } : { path, first }),
+    );
     this.documents = new Documents(inside.folder, this.host.documentFiles, this.documentOptions());
     this.groups = new EditorGroups(
       this.documents,

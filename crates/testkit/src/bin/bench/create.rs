@@ -144,7 +144,7 @@ async fn reopen(host: &Host, workspace: &WorkspaceId, terminal: TerminalId) -> R
     let begin = Instant::now();
     let client = Client::connect(&host.socket()).await?;
     let inside = client.call::<WorkspaceOpen>(WorkspaceRef { workspace: workspace.clone() }).await?;
-    let list = In { workspace: workspace.clone(), args: ListDirectory { path: inside.folder } };
+    let list = In { workspace: workspace.clone(), args: ListDirectory { path: inside.folder, first: None } };
     let attach = In { workspace: workspace.clone(), args: AttachTerminal { terminal, from: None } };
     let (list, attached) = tokio::join!(client.call::<FsList>(list), client.call::<TerminalAttach>(attach));
     list?;
