@@ -19,7 +19,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc};
 const MAX_RUNNING: usize = 64;
 /// Reads and writes up to this size take no longer than handing them to another thread.
 const QUICK_LEN: usize = 64 * 1024;
-/// Changes of terminals within this time are told together.
+/// Time between two looks at terminals that change: what happens meanwhile is told together.
 const TERMINALS_GATHER: Duration = Duration::from_millis(50);
 
 /// One client's control stream.
@@ -163,12 +163,12 @@ impl Control {
                 self.send(&FromAgent::Notice(Notice::Terminals(now.clone()))).await?;
                 told = Some(now);
             }
+            tokio::time::sleep(TERMINALS_GATHER).await;
             tokio::select! {
-                changed = changes.changed() => if changed.is_ok() { tokio::time::sleep(TERMINALS_GATHER).await },
+                _ = changes.changed() => {}
                 // Directory and foreground of a shell without integration are seen only by looking.
                 () = pace.next() => {}
             }
-            changes.mark_unchanged();
         }
     }
 

@@ -112,6 +112,8 @@ test("terminals split, are searched, and lead to files", async ({ page, host, co
   await test.step("a split has its own shell in the same folder", async () => {
     await cockpit.run("mkdir -p inner; cd inner");
     await cockpit.sees("/inner$");
+    // The tab's name tells that the interface knows the new folder.
+    await expect(page.getByRole("tab", { name: "inner" })).toBeVisible();
     await page.keyboard.press("Control+Shift+5");
     await expect(panes).toHaveCount(2);
     await expect(async () =>

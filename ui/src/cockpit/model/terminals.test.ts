@@ -1,6 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { type StreamEnd, type TerminalInfo } from "@/protocol/generated";
-import { TerminalSession, type TerminalHost, type TerminalScreen, type TerminalStream } from "./terminals";
+import {
+  Terminals,
+  TerminalSession,
+  type TerminalHost,
+  type TerminalScreen,
+  type TerminalStream,
+} from "./terminals";
 
 const INFO: TerminalInfo = { id: 1, title: "sh", columns: 80, rows: 24, busy: false };
 
@@ -71,6 +77,7 @@ function world() {
   const session = new TerminalSession(INFO, host);
   session.setScreen(screen);
   return {
+    host,
     session,
     attachments,
     resized,
@@ -158,5 +165,17 @@ describe("a terminal's session", () => {
     expect(session.input(new Uint8Array([97]))).toBe(true);
     session.update({ ...INFO, exit: { status: 0 } });
     expect(session.input(new Uint8Array([97]))).toBe(false);
+  });
+});
+
+describe("a workspace's terminals", () => {
+  it("keep one that was just made although an older list comes without it", async () => {
+    const terminals = new Terminals(world().host);
+    const made = await terminals.create();
+    terminals.apply([]);
+    expect(terminals.all).toEqual([made]);
+    terminals.apply([INFO]);
+    terminals.apply([]);
+    expect(terminals.all).toEqual([]);
   });
 });

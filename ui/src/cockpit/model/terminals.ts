@@ -206,6 +206,8 @@ export class TerminalSession extends Observable {
 /** A workspace's terminals, as the agent lists them. */
 export class Terminals extends Observable {
   private readonly sessions = new Map<number, TerminalSession>();
+  /** Made here and not in any list yet: lists travel beside replies, and one without it is older than it. */
+  private readonly unlisted = new Set<number>();
   ready = false;
 
   private readonly host: TerminalHost;
@@ -224,7 +226,9 @@ export class Terminals extends Observable {
   }
 
   async load(): Promise<void> {
-    this.apply(await this.host.list());
+    const list = await this.host.list();
+    this.unlisted.clear();
+    this.apply(list);
   }
 
   /** Takes the agent's whole list over. */
@@ -232,7 +236,8 @@ export class Terminals extends Observable {
     this.ready = true;
     const ids = new Set(list.map((info) => info.id));
     for (const [id, session] of this.sessions) {
-      if (ids.has(id)) continue;
+      if (ids.has(id)) this.unlisted.delete(id);
+      if (ids.has(id) || this.unlisted.has(id)) continue;
       session.dispose();
       this.sessions.delete(id);
     }
@@ -268,6 +273,7 @@ export class Terminals extends Observable {
       ...(directory === undefined ? {} : { directory }),
       ...(asRoot && { asRoot }),
     });
+    if (!this.sessions.has(info.id)) this.unlisted.add(info.id);
     const session = this.add(info);
     this.changed();
     return session;
@@ -285,6 +291,7 @@ export class Terminals extends Observable {
 
   async close(id: number): Promise<void> {
     await this.host.close(id);
+    this.unlisted.delete(id);
     this.sessions.get(id)?.dispose();
     this.sessions.delete(id);
     this.changed();
