@@ -45,10 +45,10 @@ fn serve(started: &mut Started, name: &'static str, socket: &Path, podman: Run) 
     let address = format!("unix://{}", socket.display());
     let answers = || socket.exists() && shell::run("podman").args(["--url", &address, "version"]).succeeds();
     if !answers() {
-        if let Some(directory) = socket.parent() {
-            std::fs::create_dir_all(directory)
-                .with_context(|| format!("cannot make {}", directory.display()))?;
-        }
+        let directory = socket.parent().unwrap_or(Path::new("/"));
+        std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        // Its monitors leave notes where it was started.
+        let podman = podman.dir(directory);
         started.start(name, podman.args(["system", "service", "--time=0", &address]), answers)?;
     }
     println!("{name}: answers at {}", socket.display());

@@ -97,6 +97,8 @@ try {
     "a terminal",
     PATIENCE_MS,
   );
+  // In a terminal Ctrl+P is the shell's.
+  await session.run("document.activeElement?.blur()");
   await session.press(Key.Control, "p");
   await session.find("//*[@role='dialog']//input", { within: PATIENCE_MS });
   await session.keys(file);
