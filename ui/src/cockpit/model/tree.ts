@@ -331,36 +331,29 @@ export class FileTree extends Observable {
       reads,
     });
     if (before?.state !== "ready") this.touched();
-    try {
-      let listing = before?.state === "ready" ? undefined : await this.list(path, FIRST_PAGE);
-      if (this.directories.get(path)?.reads !== reads) return;
-      if (listing?.more === true) {
-        const nodes = this.toNodes(path, listing.entries);
-        this.directories.set(path, {
-          nodes,
-          byName: undefined,
-          state: "ready",
-          error: undefined,
-          truncated: false,
-          reads,
-        });
-        this.touched();
-        listing = undefined;
-      }
-      listing ??= await this.list(path);
-      if (this.directories.get(path)?.reads !== reads) return;
-      const nodes = this.toNodes(path, listing.entries);
+    const isNewest = () => this.directories.get(path)?.reads === reads;
+    const show = ({ entries, truncated }: Listing) =>
       this.directories.set(path, {
-        nodes,
+        nodes: this.toNodes(path, entries),
         byName: undefined,
         state: "ready",
         error: undefined,
-        truncated: listing.truncated,
+        truncated,
         reads,
       });
+    try {
+      let listing = await this.list(path, before?.state === "ready" ? undefined : FIRST_PAGE);
+      if (!isNewest()) return;
+      if (listing.more) {
+        show(listing);
+        this.touched();
+        listing = await this.list(path);
+        if (!isNewest()) return;
+      }
+      show(listing);
       this.dropMissing(path);
     } catch (error) {
-      if (this.directories.get(path)?.reads !== reads) return;
+      if (!isNewest()) return;
       const text = error instanceof Error ? error.message : String(error);
       this.directories.set(path, {
         nodes: [],
