@@ -9,10 +9,9 @@ use aicockpit_engine::{Endpoint, Engine, ExecExit, ExecSpec};
 use aicockpit_protocol::api::{CreateWorkspace, In, TerminalAttach, TerminalCreate};
 use aicockpit_protocol::engine::EngineKind;
 use aicockpit_protocol::terminal::{AttachTerminal, CreateTerminal};
-use aicockpit_protocol::workspace::{
-    Image, Limits, Profile, Source, Workspace, WorkspaceSpec, WorkspaceState,
-};
+use aicockpit_protocol::workspace::{Image, Source, Workspace, WorkspaceSpec, WorkspaceState};
 use aicockpit_protocol::{ContainerId, EngineId, TerminalId, WorkspaceId};
+use aicockpit_testkit::agent_binary;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -211,29 +210,14 @@ async fn start_cockpit(data: &Path, known: KnownEngine) -> Arc<Cockpit> {
     cockpit
 }
 
-fn agent_binary() -> PathBuf {
-    std::env::var_os("AICOCKPIT_AGENT").map(PathBuf::from).unwrap_or_else(|| {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../target/agent/x86_64-unknown-linux-gnu/agent/aicockpit-agent")
-    })
-}
-
 pub(crate) fn create_terminal(command: &[&str]) -> CreateTerminal {
     let command = command.iter().map(|word| (*word).to_owned()).collect();
     CreateTerminal { command, directory: None, columns: 120, rows: 30 }
 }
 
 pub(crate) fn spec(source: Source) -> WorkspaceSpec {
-    WorkspaceSpec {
-        source,
-        image: Image::Reference { reference: IMAGE.to_owned() },
-        profile: Profile::Standard,
-        limits: Limits::default(),
-        trust_host_certificates: false,
-        gpu: false,
-        published_ports: Vec::new(),
-        env: Default::default(),
-    }
+    let image = Image::Reference { reference: IMAGE.to_owned() };
+    WorkspaceSpec { source, image, ..aicockpit_testkit::empty_spec() }
 }
 
 /// Types a line and reads until `wanted` comes; all that came.

@@ -11,10 +11,9 @@ use aicockpit_engine::{Endpoint, Engine};
 use aicockpit_engine_docker::DockerEngine;
 use aicockpit_protocol::api::CreateWorkspace;
 use aicockpit_protocol::engine::EngineKind;
-use aicockpit_protocol::workspace::{
-    Image, Limits, Profile, Source, Workspace, WorkspaceSpec, WorkspaceState,
-};
+use aicockpit_protocol::workspace::{Image, Source, Workspace, WorkspaceSpec, WorkspaceState};
 use aicockpit_protocol::{EngineId, WorkspaceId};
+pub(crate) use aicockpit_testkit::agent_binary;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -48,13 +47,6 @@ pub(crate) fn docker_behind(wrap: impl FnOnce(DockerEngine) -> Arc<dyn Engine>) 
     KnownEngine { engine: wrap(DockerEngine::new(endpoint.clone())), endpoint }
 }
 
-pub(crate) fn agent_binary() -> PathBuf {
-    std::env::var_os("AICOCKPIT_AGENT").map(PathBuf::from).unwrap_or_else(|| {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../target/agent/x86_64-unknown-linux-gnu/agent/aicockpit-agent")
-    })
-}
-
 pub(crate) async fn start(directory: &Path, engine: KnownEngine) -> Arc<Cockpit> {
     let config = Config {
         data_dir: directory.to_owned(),
@@ -66,16 +58,8 @@ pub(crate) async fn start(directory: &Path, engine: KnownEngine) -> Arc<Cockpit>
 }
 
 pub(crate) fn spec(source: Source) -> WorkspaceSpec {
-    WorkspaceSpec {
-        source,
-        image: Image::Reference { reference: IMAGE.to_owned() },
-        profile: Profile::Standard,
-        limits: Limits::default(),
-        trust_host_certificates: false,
-        gpu: false,
-        published_ports: Vec::new(),
-        env: Default::default(),
-    }
+    let image = Image::Reference { reference: IMAGE.to_owned() };
+    WorkspaceSpec { source, image, ..aicockpit_testkit::empty_spec() }
 }
 
 pub(crate) fn request(spec: WorkspaceSpec) -> CreateWorkspace {
