@@ -88,11 +88,18 @@ impl Follower {
                     Some(event) => self.happened(event?),
                     None => return Ok(()),
                 },
-                () = &mut second_look, if !looked_twice => {
-                    looked_twice = true;
-                    let containers = self.list().await?;
-                    self.tell(EngineNews::Ready { engine: self.slot.endpoint.id.clone(), containers });
-                }
+                () = &mut second_look, if !looked_twice => match self.list().await {
+                    Ok(containers) => {
+                        looked_twice = true;
+                        self.tell(EngineNews::Ready { engine: self.slot.endpoint.id.clone(), containers });
+                    }
+                    // One refused list is no reason to call an engine unusable that works otherwise.
+                    Err(error) => {
+                        tracing::warn!(engine = %self.slot.endpoint.id, %error, "could not list the containers");
+                        self.probe().await?;
+                        second_look.as_mut().reset(Instant::now() + SECOND_LOOK_AFTER);
+                    }
+                },
                 _ = heartbeat.tick() => drop(self.probe().await?),
             }
         }

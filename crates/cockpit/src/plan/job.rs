@@ -145,7 +145,7 @@ impl Job {
         let container =
             self.step(StepKind::Container, async |_| container::ensure(self, &image).await).await?;
         self.entry.record().container = Some(container.clone());
-        self.step(StepKind::Start, async |_| self.start(&container, &image.reference).await).await?;
+        let container = self.step(StepKind::Start, async |_| self.start(container, &image).await).await?;
         self.step(StepKind::Connect, async |_| self.connect(&container).await).await
     }
 
@@ -200,24 +200,36 @@ impl Job {
         }
     }
 
-    async fn start(&self, container: &ContainerId, image: &str) -> Result<(), ApiError> {
-        let started = match self.engine.start_container(container).await {
+    /// Starts the container, which may be another one afterwards.
+    async fn start(&self, container: ContainerId, image: &ReadyImage) -> Result<ContainerId, ApiError> {
+        let to_api = |error: EngineError| error.to_api("start the container");
+        let started = match self.engine.start_container(&container).await {
             // The agent's volume was removed or emptied behind our back: fill it again.
             Err(EngineError::ProgramNotFound(_)) => {
+                let owner = self.workspaces.store.owner();
                 agent_volume::refill(
                     &self.workspaces.plans,
                     &*self.engine,
                     self.id(),
-                    self.workspaces.store.owner(),
-                    image,
+                    owner,
+                    &image.reference,
                 )
                 .await
                 .map_err(|error| error.to_api("bring the agent to the engine"))?;
-                self.engine.start_container(container).await
+                self.engine.start_container(&container).await
+            }
+            // A Docker daemon that was killed during the start leaves a task behind with which this container never
+            // starts again. Nothing is in it yet.
+            Err(EngineError::Conflict(why)) => {
+                tracing::warn!(workspace = %self.id(), why, "making the container anew");
+                self.engine.remove_container(&container).await.map_err(to_api)?;
+                let container = container::ensure(self, image).await?;
+                self.entry.record().container = Some(container.clone());
+                return self.engine.start_container(&container).await.map(|()| container).map_err(to_api);
             }
             started => started,
         };
-        started.map_err(|error| error.to_api("start the container"))
+        started.map(|()| container).map_err(to_api)
     }
 
     async fn connect(&self, container: &ContainerId) -> Result<(), ApiError> {

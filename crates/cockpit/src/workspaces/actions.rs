@@ -1,6 +1,6 @@
 //! Starting, stopping and the like.
 
-use super::{Entry, Workspaces, names, state};
+use super::{AgentTarget, Entry, Workspaces, names, state};
 use crate::agent::mismatch;
 use crate::{now_ms, plan};
 use aicockpit_engine::{ContainerState, Engine, EngineError};
@@ -80,17 +80,17 @@ impl Workspaces {
         let _ = self.engines.when_ready(&entry.engine).await;
         let shown = self.present(&entry).state;
         state::check_allows(&entry.snapshot().name, shown, WorkspaceAction::Open)?;
-        match self.settled(id).await {
-            WorkspaceState::Stopped => self.act(id, WorkspaceAction::Start).await?,
-            WorkspaceState::Paused => self.act(id, WorkspaceAction::Unpause).await?,
-            _ => {}
-        }
-        let engine = self.engines.ready(&entry.engine)?;
-        self.bring_agent(&entry, &*engine).await?;
-        let target = self.target(id)?;
-        let inside = match self.agents.call(id, &target, Call::Inside).await? {
-            Answer::Inside(inside) => inside,
-            other => return Err(mismatch(&other)),
+        let (target, inside) = match self.reach(&entry).await {
+            // What is known may be older than the engine's return, which ended the container.
+            Err(error) if error.code == ErrorCode::InvalidState => {
+                let engine = self.engines.ready(&entry.engine)?;
+                {
+                    let _gate = entry.gate.lock().await;
+                    self.sync(&entry, &*engine).await;
+                }
+                self.reach(&entry).await?
+            }
+            reached => reached?,
         };
         self.update(&entry, |record| record.last_used_ms = Some(now_ms())).await;
         let folder = inside.folder.clone();
@@ -105,6 +105,22 @@ impl Workspaces {
             })
         });
         Ok(inside)
+    }
+
+    /// Starts or thaws a workspace where needed, and asks its agent where it is.
+    async fn reach(&self, entry: &Entry) -> Result<(AgentTarget, WorkspaceInside), ApiError> {
+        match self.settled(&entry.id).await {
+            WorkspaceState::Stopped => self.act(&entry.id, WorkspaceAction::Start).await?,
+            WorkspaceState::Paused => self.act(&entry.id, WorkspaceAction::Unpause).await?,
+            _ => {}
+        }
+        let engine = self.engines.ready(&entry.engine)?;
+        self.bring_agent(entry, &*engine).await?;
+        let target = self.target(&entry.id)?;
+        match self.agents.call(&entry.id, &target, Call::Inside).await? {
+            Answer::Inside(inside) => Ok((target, inside)),
+            other => Err(mismatch(&other)),
+        }
     }
 
     /// After an update of the product a running workspace needs the new agent beside the old one.
