@@ -15,6 +15,9 @@ use hyper::Method;
 use serde_json::Value;
 use std::time::Duration;
 
+/// Tries to remove a container: Podman gives up where a process ends that it was about to look at.
+const REMOVE_TRIES: u32 = 3;
+
 impl PodmanEngine {
     pub(crate) async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
         check_name(&spec.name)?;
@@ -99,13 +102,17 @@ impl PodmanEngine {
 
     pub(crate) async fn remove(&self, id: &ContainerId) -> Result<()> {
         let name = check_name(id.as_str())?;
-        let call = Call::new(Method::DELETE, format!("/containers/{name}"))
-            .query("force", "true")
-            .query("v", "true")
-            .query("timeout", "0");
-        match self.done(call).await {
-            Err(EngineError::NotFound(_)) => Ok(()),
-            other => other,
+        let mut tries = REMOVE_TRIES;
+        loop {
+            let call = Call::new(Method::DELETE, format!("/containers/{name}"))
+                .query("force", "true")
+                .query("v", "true")
+                .query("timeout", "0");
+            match self.done(call).await {
+                Err(EngineError::NotFound(_)) => return Ok(()),
+                Err(EngineError::Engine(why)) if why.contains("no such process") && tries > 1 => tries -= 1,
+                other => return other,
+            }
         }
     }
 

@@ -92,6 +92,11 @@ test("a workspace is stopped, started, paused, resumed, and lost behind our back
     await cockpit.home();
     await expect(cockpit.card("states")).toContainText("Container removed");
     await look(page, "lost-dashboard");
+    await cockpit.card("states").getByRole("button", { name: "Show" }).click();
+    await page.getByRole("button", { name: "Recreate container" }).click();
+    await cockpit.prompt();
+    await expect(cockpit.editor).toContainText("kept");
+    await cockpit.home();
     await cockpit.delete("states");
     await expect(page.getByRole("heading", { name: "Create your first workspace" })).toBeVisible();
     expect(objectsOf(container.slice("aicockpit-".length))).toEqual([]);
@@ -123,6 +128,8 @@ class SocketProxy {
         engine.destroy();
       });
     }
+    // Otherwise the engine would wait for ever to be rid of an answer that was let go of half-way.
+    client.on("close", () => engine.destroy());
     client.pipe(engine).pipe(client);
   });
 

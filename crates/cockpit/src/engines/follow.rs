@@ -14,6 +14,10 @@ use tokio::time::Instant;
 
 /// Wait between two looks at an engine that cannot be used: a failed connect to a Unix socket costs microseconds.
 const RETRY_EVERY: Duration = Duration::from_secs(2);
+/// Event streams in a row that may be cut soon after their start, before an engine that still answers is called
+/// unusable; and the wait before the first of the next ones, the second waits twice as long, and so on.
+const MAX_CUTS: u32 = 5;
+const AFTER_CUT: Duration = Duration::from_millis(100);
 /// Time an engine has to answer a probe.
 const PROBE_WITHIN: Duration = Duration::from_secs(10);
 /// How often a quiet, ready engine is asked whether it hangs: its event stream would stay open.
@@ -31,21 +35,22 @@ pub(super) struct Follower {
 impl Follower {
     /// Runs until dropped.
     pub(super) async fn run(self) {
+        let mut cuts = 0;
         loop {
             let begun = Instant::now();
             let error = match self.probe().await {
-                Ok(version) => match self.follow(version).await {
-                    // The stream was cut. Where the engine still answers, and this does not happen again and again,
-                    // nothing was lost: the next look finds what changed in between.
-                    Ok(()) if begun.elapsed() > RETRY_EVERY => match self.probe().await {
-                        Ok(_) => continue,
-                        Err(error) => error,
-                    },
-                    Ok(()) => EngineError::Unavailable("the engine ended its event stream".to_owned()),
-                    Err(error) => error,
-                },
+                Ok(version) => self.follow(version).await,
                 Err(error) => error,
             };
+            // The stream was cut. Where the engine still answers, and this does not happen again and again, nothing
+            // was lost: the next look finds what changed in between.
+            let was_usable = self.slot.info().health == EngineHealth::Ready;
+            cuts = if begun.elapsed() > RETRY_EVERY { 1 } else { cuts + 1 };
+            if was_usable && cuts <= MAX_CUTS && self.probe().await.is_ok() {
+                tracing::warn!(engine = %self.slot.endpoint.id, %error, "following anew");
+                tokio::time::sleep(AFTER_CUT * cuts).await;
+                continue;
+            }
             self.unusable(&error);
             self.slot.looked_at.send_replace(true);
             tokio::select! {
@@ -62,8 +67,15 @@ impl Follower {
         }
     }
 
-    /// Tells what happens until the engine goes away.
-    async fn follow(&self, version: EngineVersion) -> Result<(), EngineError> {
+    /// Tells what happens until the engine goes away, and how that showed.
+    async fn follow(&self, version: EngineVersion) -> EngineError {
+        match self.follow_stream(version).await {
+            Ok(()) => EngineError::Unavailable("the engine ended its event stream".to_owned()),
+            Err(error) => error,
+        }
+    }
+
+    async fn follow_stream(&self, version: EngineVersion) -> Result<(), EngineError> {
         let mut stream = self.slot.engine.events().await?;
         // The request goes out at the first poll, so that it is under way before containers are listed.
         let mut early = Vec::new();

@@ -1,14 +1,15 @@
 //! Output without end, lines of 100 MB, bytes that are no text: bounded, shown cut where they are shown, and nothing
 //! else waits. The workspaces have little memory, so that whoever in it keeps what streams through does not live.
 
-use crate::common::inside::{Inside, until};
+use crate::common::inside::{Inside, until, until_or_end};
 use crate::common::*;
 use aicockpit_cockpit::Cockpit;
-use aicockpit_protocol::BytePath;
+use aicockpit_cockpit::socket::ClientStream;
 use aicockpit_protocol::api::{Event, In, SearchTextStart, StreamEnd, TerminalList};
 use aicockpit_protocol::process::ExecFrame;
 use aicockpit_protocol::search::{SearchMessage, SearchText};
 use aicockpit_protocol::workspace::{Limits, Source};
+use aicockpit_protocol::{BytePath, TerminalId};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -80,17 +81,20 @@ async fn a_terminals_flood_of_anything_leaves_it_usable_and_bounded() {
     let (_data, cockpit, inside) = small_workspace().await;
     let terminal = inside.terminal().await.unwrap();
     let mut view = inside.attach(terminal).await;
-    // Nobody reads this view. It must not hold up the one that is read, and is told that it missed something.
-    let mut unread = inside.attach(terminal).await;
     let line = format!("{LONG_LINE}; echo; echo long-$((40+2))\n");
     view.sender().send(line.as_bytes()).await.unwrap();
     assert!(until(&mut view, "long-42").await >= LINE, "no byte is dropped for a client that reads");
+    // Nobody reads this view. It must not hold up the one that is read, and is told that it missed something.
+    let mut unread = inside.attach(terminal).await;
+    let line = format!("{LONG_LINE}; echo; echo beside-$((40+2))\n");
+    view.sender().send(line.as_bytes()).await.unwrap();
+    shown(&inside, terminal, &mut view, "beside-42").await;
     inside.is_usable().await;
     // What random bytes switch on, a reset switches off.
     let garbage = "head -c 3000000 /dev/urandom; printf '\\033c'; printf '\\033]0;\\377\\376bad\\007'; \
                    printf 'n\\303(\\240\\377 \\355\\240\\200'; echo binary-$((40+2))\n";
     view.sender().send(garbage.as_bytes()).await.unwrap();
-    until(&mut view, "binary-42").await;
+    shown(&inside, terminal, &mut view, "binary-42").await;
 
     let mut missed = 0;
     while let Some(bytes) = unread.next().await {
@@ -106,6 +110,15 @@ async fn a_terminals_flood_of_anything_leaves_it_usable_and_bounded() {
     assert!(title.len() < 1000 && !title.chars().any(char::is_control), "{title:?}");
     inside.is_usable().await;
     end(&cockpit, &inside).await;
+}
+
+/// Reads a view until it shows `wanted`. The terminal goes as fast as the fastest of its views, for a while also one
+/// whose bytes only pile up on the way: what falls behind is told so, and attaches again.
+async fn shown(inside: &Inside, terminal: TerminalId, view: &mut ClientStream, wanted: &str) {
+    while until_or_end(view, wanted).await.is_err() {
+        assert_eq!(view.end(), Some(&StreamEnd::Resync));
+        *view = inside.attach(terminal).await;
+    }
 }
 
 /// All messages of a search, and how many bytes they were.

@@ -110,19 +110,29 @@ impl Inside {
 
 /// Reads a terminal until it shows `wanted`; what is before the last screenful is let go of.
 pub(crate) async fn until(stream: &mut ClientStream, wanted: &str) -> u64 {
+    match until_or_end(stream, wanted).await {
+        Ok(total) => total,
+        Err(last) => panic!("ended ({:?}) before {wanted:?}: {last:?}", stream.end()),
+    }
+}
+
+/// The same; at the stream's end, what came last.
+pub(crate) async fn until_or_end(stream: &mut ClientStream, wanted: &str) -> Result<u64, String> {
     let (mut total, mut tail) = (0, Vec::new());
     let reading = async {
         while !tail.windows(wanted.len()).any(|window| window == wanted.as_bytes()) {
             let Some(bytes) = stream.next().await else {
-                panic!("ended ({:?}) before {wanted:?}: {:?}", stream.end(), String::from_utf8_lossy(&tail));
+                return false;
             };
             total += bytes.len() as u64;
             let keep = tail.len().min(wanted.len());
             tail.drain(..tail.len() - keep);
             tail.extend_from_slice(&bytes);
         }
+        true
     };
-    let in_time = tokio::time::timeout(PATIENCE * 2, reading).await.is_ok();
-    assert!(in_time, "waited for {wanted:?}, last came {:?}", String::from_utf8_lossy(&tail));
-    total
+    let came = tokio::time::timeout(PATIENCE * 2, reading).await;
+    let last = || String::from_utf8_lossy(&tail).into_owned();
+    let found = came.unwrap_or_else(|_| panic!("waited for {wanted:?}, last came {:?}", last()));
+    if found { Ok(total) } else { Err(last()) }
 }
