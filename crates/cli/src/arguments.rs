@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Start(Several),
     /// Stop workspaces.
     Stop(Several),
+    /// Make the containers of workspaces anew that were removed by something else. Files are kept.
+    Recreate(Several),
     /// Delete workspaces: container, network and volume. Folders of this machine stay.
     #[command(visible_alias = "delete")]
     Rm(Remove),

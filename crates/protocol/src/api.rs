@@ -138,6 +138,8 @@ operations! {
     "workspace.rename" WorkspaceRename(RenameWorkspace) -> Empty;
     /// Runs a failed creation plan again, from the step that failed.
     "workspace.retry" WorkspaceRetry(WorkspaceRef) -> Empty;
+    /// Makes a container anew for a workspace that lost its own; its files are kept.
+    "workspace.recreate" WorkspaceRecreate(WorkspaceRef) -> Empty;
     /// Stops a creation plan and removes what it made.
     "workspace.cancel" WorkspaceCancel(WorkspaceRef) -> Empty;
     /// What deleting would lose.

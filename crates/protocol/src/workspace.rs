@@ -123,7 +123,7 @@ pub enum WorkspaceState {
     Stopping,
     /// The container exists and does not run.
     Stopped,
-    /// The container was removed behind our back; what is left can be deleted.
+    /// The container was removed behind our back; it can be made anew, or what is left be deleted.
     Lost,
     /// Its engine does not answer; the last known state is not current.
     Unreachable,
@@ -149,6 +149,8 @@ pub enum WorkspaceAction {
     Unpause,
     /// Run the creation plan again from the step that failed.
     Retry,
+    /// Make a container anew around what is left of a workspace that lost its own.
+    Recreate,
     /// Stop the creation plan and clean up.
     Cancel,
     /// Delete it.
@@ -165,6 +167,7 @@ impl WorkspaceAction {
         Self::Pause,
         Self::Unpause,
         Self::Retry,
+        Self::Recreate,
         Self::Cancel,
         Self::Delete,
     ];
@@ -198,6 +201,7 @@ impl WorkspaceState {
             A::Pause => self == S::Running,
             A::Unpause => self == S::Paused,
             A::Retry => self == S::Failed,
+            A::Recreate => self == S::Lost,
             A::Cancel => self == S::Creating,
         }
     }
@@ -276,6 +280,9 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub error: Option<ApiError>,
+    /// True where it makes a container anew for a workspace whose files are there already: cancelling keeps them.
+    #[serde(default)]
+    pub recreates: bool,
 }
 
 /// A workspace as the dashboard shows it.

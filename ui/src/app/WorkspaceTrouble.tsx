@@ -1,14 +1,17 @@
-import { Trash2, Unplug } from "lucide-react";
+import { RotateCcw, Trash2, Unplug } from "lucide-react";
 import { useState, type ReactNode } from "react";
-import { Button, EmptyState } from "@/components";
+import { useAction } from "@/client";
+import { Button, EmptyState, toastError } from "@/components";
 import { DeleteDialog } from "@/dashboard/DeleteDialog";
 import { EngineProblem } from "@/dashboard/EngineProblem";
 import { type Workspace } from "@/protocol/generated";
-import { useEngines } from "@/state/workspaces";
+import { allows, useEngines } from "@/state/workspaces";
 
 /** A workspace that cannot be opened as it is: why, and what can be done. */
 export function WorkspaceTrouble({ workspace }: { workspace: Workspace }) {
   const [deleting, setDeleting] = useState(false);
+  const recreate = useAction("workspace.recreate");
+  const recreatable = allows(workspace.state, "recreate") && !workspace.imported;
   const engine = useEngines().data?.find((entry) => entry.id === workspace.engine);
   if (workspace.state === "deleting") {
     return (
@@ -37,9 +40,25 @@ export function WorkspaceTrouble({ workspace }: { workspace: Workspace }) {
             : `${workspace.name} cannot be opened`
         }
         action={
-          <Button kind="danger" icon={<Trash2 size={14} />} onClick={() => setDeleting(true)}>
-            Delete workspace
-          </Button>
+          <div className="flex flex-wrap justify-center gap-2">
+            {recreatable && (
+              <Button
+                kind="primary"
+                icon={<RotateCcw size={14} />}
+                busy={recreate.isPending}
+                onClick={() => recreate.mutate({ workspace: workspace.id }, { onError: toastError })}
+              >
+                Recreate container
+              </Button>
+            )}
+            <Button
+              kind={recreatable ? "secondary" : "danger"}
+              icon={<Trash2 size={14} />}
+              onClick={() => setDeleting(true)}
+            >
+              Delete workspace
+            </Button>
+          </div>
         }
       >
         {workspace.message ??

@@ -49,7 +49,7 @@ export function WorkspaceView({ id }: { id: WorkspaceId }) {
       </EmptyState>
     );
   }
-  if (state === "creating" || (state === "failed" && !opened)) return <CreationView workspace={workspace} />;
+  if (state === "creating" || state === "failed") return <CreationView workspace={workspace} />;
   if (!opened || state === "lost" || state === "deleting") return <WorkspaceTrouble workspace={workspace} />;
   return (
     <Suspense fallback={<CockpitSkeleton />}>

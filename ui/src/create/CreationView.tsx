@@ -22,6 +22,8 @@ export function CreationView({ workspace }: { workspace: Workspace }) {
   const logs = useStepLogs(workspace);
   const steps = workspace.plan?.steps ?? [];
   const error = workspace.plan?.error;
+  // Its files are there already, and stay whatever happens.
+  const recreates = workspace.plan?.recreates === true;
   const active = steps.find((step) => step.state === "running" || step.state === "failed");
   // The step under way, or the one that failed, shows what it writes, unless it was folded by hand.
   const open = new Set<string>(
@@ -65,7 +67,15 @@ export function CreationView({ workspace }: { workspace: Workspace }) {
         </div>
 
         {error && (
-          <ErrorState title={`${workspace.name} could not be created`} error={fromApiError(error)} compact />
+          <ErrorState
+            title={
+              recreates
+                ? `The container of ${workspace.name} could not be recreated`
+                : `${workspace.name} could not be created`
+            }
+            error={fromApiError(error)}
+            compact
+          />
         )}
         {!error && workspace.message !== undefined && <p className="text-muted">{workspace.message}</p>}
 
@@ -77,7 +87,7 @@ export function CreationView({ workspace }: { workspace: Workspace }) {
                 busy={cancel.isPending}
                 onClick={() => cancel.mutate({ workspace: workspace.id }, { onError: toastError })}
               >
-                Cancel and clean up
+                {recreates ? "Cancel" : "Cancel and clean up"}
               </Button>
             )}
             {workspace.state === "failed" && (

@@ -94,7 +94,7 @@ export function WorkspaceCard(props: ItemProps) {
                 actions.open(workspace);
               }}
             >
-              {workspace.state === "creating" || workspace.state === "failed" ? "Show" : "Open"}
+              {["creating", "failed", "lost"].includes(workspace.state) ? "Show" : "Open"}
             </Button>
           </span>
         </div>

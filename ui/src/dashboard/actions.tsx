@@ -28,6 +28,7 @@ const OPERATIONS = {
   pause: "workspace.pause",
   unpause: "workspace.unpause",
   retry: "workspace.retry",
+  recreate: "workspace.recreate",
   cancel: "workspace.cancel",
 } as const satisfies Record<Simple, string>;
 
@@ -107,6 +108,7 @@ export function useWorkspaceMenu({ actions, onRename, onDelete, onInspect }: Men
       engine?.capabilities.pause === true && item("pause", "Pause", <Pause size={14} />),
       item("unpause", "Resume", <Play size={14} />),
       item("retry", "Try again", <RotateCcw size={14} />),
+      !workspace.imported && item("recreate", "Recreate container", <RotateCcw size={14} />),
       item("cancel", "Cancel creation", <X size={14} />),
       "separator",
       { label: "Rename", icon: <PenLine size={14} />, keys: "F2", onSelect: () => onRename(workspace) },

@@ -852,7 +852,11 @@ steps: Array<PlanStep>,
 /**
  * Why it stopped, where it did.
  */
-error?: ApiError, };
+error?: ApiError, 
+/**
+ * True where it makes a container anew for a workspace whose files are there already: cancelling keeps them.
+ */
+recreates: boolean, };
 
 /**
  * Lines of a creation log.
@@ -1565,7 +1569,7 @@ imported: boolean, };
 /**
  * What a person can ask of a workspace.
  */
-export type WorkspaceAction = "open" | "start" | "stop" | "restart" | "pause" | "unpause" | "retry" | "cancel" | "delete";
+export type WorkspaceAction = "open" | "start" | "stop" | "restart" | "pause" | "unpause" | "retry" | "recreate" | "cancel" | "delete";
 
 /**
  * A workspace: 16 lower-case letters and digits, so that it can be a host name label and a container name part.
@@ -1744,6 +1748,8 @@ export interface Operations {
   "workspace.rename": { params: RenameWorkspace; reply: Empty };
   /** Runs a failed creation plan again, from the step that failed. */
   "workspace.retry": { params: WorkspaceRef; reply: Empty };
+  /** Makes a container anew for a workspace that lost its own; its files are kept. */
+  "workspace.recreate": { params: WorkspaceRef; reply: Empty };
   /** Stops a creation plan and removes what it made. */
   "workspace.cancel": { params: WorkspaceRef; reply: Empty };
   /** What deleting would lose. */
@@ -1847,6 +1853,7 @@ export const ALLOWED_STATES: Record<WorkspaceAction, readonly WorkspaceState[]> 
   "pause": ["running"],
   "unpause": ["paused"],
   "retry": ["failed"],
+  "recreate": ["lost"],
   "cancel": ["creating"],
   "delete": ["creating", "failed", "starting", "running", "paused", "stopping", "stopped", "lost", "unreachable"],
 };

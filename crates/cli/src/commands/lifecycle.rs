@@ -1,11 +1,12 @@
-//! `start`, `stop`, `rm`.
+//! `start`, `stop`, `recreate`, `rm`.
 
 use crate::arguments::Remove;
 use crate::find;
 use crate::output::{complain, say};
 use aicockpit_cockpit::socket::Client;
 use aicockpit_protocol::api::{
-    Operation, WorkspaceDelete, WorkspaceDeletePreview, WorkspaceRef, WorkspaceStart, WorkspaceStop,
+    Operation, WorkspaceDelete, WorkspaceDeletePreview, WorkspaceRecreate, WorkspaceRef, WorkspaceStart,
+    WorkspaceStop,
 };
 use aicockpit_protocol::workspace::{DeletePreview, Workspace, WorkspaceState};
 use aicockpit_protocol::{ApiError, ErrorCode};
@@ -17,6 +18,10 @@ pub(crate) async fn start(client: &Client, names: &[String]) -> anyhow::Result<(
 
 pub(crate) async fn stop(client: &Client, names: &[String]) -> anyhow::Result<()> {
     change::<WorkspaceStop>(client, names, WorkspaceState::Stopped).await
+}
+
+pub(crate) async fn recreate(client: &Client, names: &[String]) -> anyhow::Result<()> {
+    change::<WorkspaceRecreate>(client, names, WorkspaceState::Running).await
 }
 
 async fn change<O>(client: &Client, names: &[String], wanted: WorkspaceState) -> anyhow::Result<()>

@@ -47,6 +47,7 @@ async fn connected(connection: &Connection, command: Command, json: bool) -> any
         Command::Create(create) => create::run(client, *create, json).await?,
         Command::Start(several) => lifecycle::start(client, &several.workspaces).await?,
         Command::Stop(several) => lifecycle::stop(client, &several.workspaces).await?,
+        Command::Recreate(several) => lifecycle::recreate(client, &several.workspaces).await?,
         Command::Rm(remove) => lifecycle::remove(client, &remove).await?,
         Command::Exec(exec) => return exec::run(client, exec).await,
         Command::Shell(shell) => return shell::run(client, shell).await,

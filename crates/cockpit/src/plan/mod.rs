@@ -82,7 +82,18 @@ pub(crate) fn new_plan(spec: &WorkspaceSpec) -> Plan {
         duration_ms: None,
         note: None,
     });
-    Plan { steps: steps.to_vec(), error: None }
+    Plan { steps: steps.to_vec(), error: None, recreates: false }
+}
+
+/// The plan that makes a container around files that are there already; without `has_files` they are fetched again.
+pub(crate) fn recreation_plan(spec: &WorkspaceSpec, has_files: bool) -> Plan {
+    let mut plan = Plan { recreates: true, ..new_plan(spec) };
+    let clone = plan.steps.iter_mut().find(|step| step.kind == StepKind::Clone);
+    if let Some(clone) = clone.filter(|step| has_files && step.state == StepState::Waiting) {
+        clone.state = StepState::Done;
+        clone.note = Some("its files are there".to_owned());
+    }
+    plan
 }
 
 fn is_needed(kind: StepKind, spec: &WorkspaceSpec) -> bool {

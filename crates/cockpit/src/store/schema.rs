@@ -65,6 +65,7 @@ const VERSIONS: &[&str] = &[
     "CREATE TABLE root_terminals (
          workspace TEXT PRIMARY KEY REFERENCES workspaces (id) ON DELETE CASCADE
      ) STRICT;",
+    "ALTER TABLE workspaces ADD COLUMN recreates INTEGER NOT NULL DEFAULT 0;",
 ];
 
 static MIGRATIONS: LazyLock<Migrations<'static>> =

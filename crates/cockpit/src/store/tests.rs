@@ -33,6 +33,7 @@ fn a_workspace(id: &str) -> StoredWorkspace {
         imported: false,
         agent_folder: None,
         plan: Some(Plan {
+            recreates: true,
             steps: vec![PlanStep {
                 kind: StepKind::Image,
                 state: StepState::Running,

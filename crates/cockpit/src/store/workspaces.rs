@@ -215,12 +215,13 @@ fn put_row(transaction: &Transaction<'_>, workspace: &StoredWorkspace) -> rusqli
     transaction
         .prepare_cached(
             "INSERT INTO workspaces (id, name, engine, owner, container, spec, state, message, plan_error, created_ms,
-                 last_used_ms, branch, imported, agent_folder)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+                 last_used_ms, branch, imported, agent_folder, recreates)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
              ON CONFLICT (id) DO UPDATE SET name = excluded.name, engine = excluded.engine, owner = excluded.owner,
                  container = excluded.container, spec = excluded.spec, state = excluded.state,
                  message = excluded.message, plan_error = excluded.plan_error, last_used_ms = excluded.last_used_ms,
-                 branch = excluded.branch, imported = excluded.imported, agent_folder = excluded.agent_folder",
+                 branch = excluded.branch, imported = excluded.imported, agent_folder = excluded.agent_folder,
+                 recreates = excluded.recreates",
         )?
         .execute(params![
             workspace.id.as_str(),
@@ -237,6 +238,7 @@ fn put_row(transaction: &Transaction<'_>, workspace: &StoredWorkspace) -> rusqli
             workspace.branch,
             workspace.imported,
             workspace.agent_folder,
+            workspace.plan.as_ref().is_some_and(|plan| plan.recreates),
         ])?;
     Ok(())
 }
@@ -292,7 +294,8 @@ fn workspace(
     let error = row
         .get::<_, Option<String>>("plan_error")?
         .and_then(|json| serde_json::from_str::<ApiError>(&json).ok());
-    let plan = steps.remove(&id).map(|steps| Plan { steps, error });
+    let recreates = row.get("recreates")?;
+    let plan = steps.remove(&id).map(|steps| Plan { steps, error, recreates });
     let spec: String = row.get("spec")?;
     let state: String = row.get("state")?;
     Ok(StoredWorkspace {

@@ -170,6 +170,7 @@ impl Workspaces {
             WorkspaceAction::Unpause => engine.unpause_container(&container).await,
             WorkspaceAction::Open
             | WorkspaceAction::Retry
+            | WorkspaceAction::Recreate
             | WorkspaceAction::Cancel
             | WorkspaceAction::Delete => {
                 Err(EngineError::Unsupported("this is not for the engine to do".to_owned()))
@@ -230,7 +231,7 @@ impl Workspaces {
     }
 }
 
-fn interrupted() -> ApiError {
+pub(super) fn interrupted() -> ApiError {
     ApiError::new(ErrorCode::Internal, "AiCockpit is shutting down.")
         .hint("Start it again; the state is kept.")
 }

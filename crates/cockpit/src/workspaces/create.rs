@@ -10,7 +10,6 @@ use aicockpit_protocol::workspace::{
     Image, PublishedPort, Source, StepState, Workspace, WorkspaceAction, WorkspaceSpec, WorkspaceState,
 };
 use aicockpit_protocol::{ApiError, ErrorCode, WorkspaceId};
-use std::sync::Arc;
 
 /// Longest variable of the environment, name and value together, in bytes.
 const MAX_VARIABLE_LEN: usize = 64 * 1024;
@@ -81,17 +80,19 @@ impl Workspaces {
         Ok(())
     }
 
-    /// Stops a creation plan and removes all that it made; returns when that is done.
+    /// Stops a creation plan and removes all that it made; returns when that is done. Files that were there before
+    /// stay.
     ///
     /// # Errors
     /// [`ErrorCode::InvalidState`] when none runs; else as [`Workspaces::delete`].
     pub async fn cancel(&self, id: &WorkspaceId) -> Result<(), ApiError> {
         let entry = self.entry(id)?;
-        {
+        let recreates = {
             let record = entry.record();
             state::check_allows(&record.name, record.state, WorkspaceAction::Cancel)?;
-        }
-        self.delete_entry(Arc::clone(&entry)).await
+            record.plan.as_ref().is_some_and(|plan| plan.recreates)
+        };
+        if recreates { self.cancel_recreation(entry).await } else { self.delete_entry(entry).await }
     }
 }
 

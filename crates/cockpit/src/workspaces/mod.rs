@@ -12,6 +12,7 @@ pub mod labels;
 pub mod names;
 mod observe;
 mod reconcile;
+mod recreate;
 mod root;
 pub mod state;
 mod target;

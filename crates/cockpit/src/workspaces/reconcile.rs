@@ -8,7 +8,7 @@ use aicockpit_engine::{
     ContainerDetails, ContainerEvent, ContainerEventKind, ContainerState, ContainerSummary, Engine,
     EngineError,
 };
-use aicockpit_protocol::workspace::{WorkspaceSpec, WorkspaceState};
+use aicockpit_protocol::workspace::{Source, WorkspaceSpec, WorkspaceState};
 use aicockpit_protocol::{ContainerId, EngineId, WorkspaceId};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -212,22 +212,21 @@ impl Workspaces {
         // A workspace of another cockpit, deleted there with all that belongs to it.
         let volumes = engine.list_volumes(&[(labels::WORKSPACE, entry.id.as_str())]).await;
         let foreign = record.owner != self.store.owner();
-        if foreign && volumes.is_ok_and(|volumes| volumes.is_empty()) {
+        let has_volume = volumes.as_ref().map_or(true, |volumes| !volumes.is_empty());
+        if foreign && !has_volume {
             if self.store.forget_workspace(entry.id.clone(), None).await.is_ok() {
                 self.remove(&entry.id);
             }
             return;
         }
+        let message = what_is_left(&record, has_volume);
         if record.state != WorkspaceState::Lost {
             tracing::warn!(workspace = %entry.id, %container, "the container is gone");
             self.note(entry, "Its container was removed by somebody else.", true).await;
         }
         self.update(entry, |record| {
             record.state = WorkspaceState::Lost;
-            record.message = Some(
-                "Its container was removed outside AiCockpit. Deleting the workspace removes what is left of it."
-                    .to_owned(),
-            );
+            record.message = Some(message.to_owned());
         })
         .await;
         if foreign && record.state != WorkspaceState::Lost {
@@ -257,6 +256,24 @@ pub(super) fn workspace_of(list: &[(String, String)]) -> Option<WorkspaceId> {
 fn spec_of(list: &[(String, String)]) -> Option<WorkspaceSpec> {
     let text = labels::get(list, labels::SPEC).filter(|text| text.len() <= MAX_SPEC_LEN)?;
     serde_json::from_str(text).ok()
+}
+
+/// What a person has after the container was removed outside AiCockpit.
+fn what_is_left(record: &StoredWorkspace, has_volume: bool) -> &'static str {
+    match record.spec.source {
+        _ if record.imported => {
+            "Its container was removed outside AiCockpit. Deleting the workspace forgets it."
+        }
+        Source::Folder { .. } => {
+            "Its container was removed outside AiCockpit. The folder is untouched: recreate the container to go on."
+        }
+        _ if has_volume => {
+            "Its container was removed outside AiCockpit. Its files are kept: recreate the container to go on."
+        }
+        Source::Git { .. } | Source::Empty => {
+            "Its container and its files were removed outside AiCockpit. Recreate it to begin anew, or delete it."
+        }
+    }
 }
 
 fn how_it_ended(details: &ContainerDetails) -> String {

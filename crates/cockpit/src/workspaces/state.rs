@@ -13,12 +13,14 @@ use aicockpit_protocol::{ApiError, ErrorCode};
 pub fn may_become(from: WorkspaceState, to: WorkspaceState) -> bool {
     use WorkspaceState as S;
     match to {
-        S::Creating => from == S::Failed,
+        S::Creating => matches!(from, S::Failed | S::Lost),
         S::Failed => from == S::Creating,
         // From Stopping: the container refused to stop. From Lost: somebody brought it back under the same name.
         S::Running => !matches!(from, S::Failed | S::Deleting | S::Unreachable),
         S::Starting => matches!(from, S::Stopped | S::Stopping | S::Running | S::Paused),
         S::Stopping => matches!(from, S::Running | S::Paused | S::Starting),
+        // From Creating: its container was being made anew, which was cancelled.
+        S::Lost if from == S::Creating => true,
         S::Paused | S::Stopped | S::Lost => {
             matches!(from, S::Running | S::Paused | S::Stopped | S::Lost | S::Starting | S::Stopping)
         }
@@ -63,7 +65,7 @@ pub fn check_allows(name: &str, state: WorkspaceState, action: WorkspaceAction) 
         S::Running => "It runs already.",
         S::Paused => "Resume it first.",
         S::Stopped => "Start it first.",
-        S::Lost => "Its container is gone; what is left of it can be deleted.",
+        S::Lost => "Its container is gone: recreate it, or delete what is left.",
         S::Unreachable => "Start its engine; the workspace comes back by itself.",
         S::Deleting => "It is being deleted.",
     };
@@ -83,6 +85,7 @@ fn verb(action: WorkspaceAction) -> &'static str {
         WorkspaceAction::Pause => "pause",
         WorkspaceAction::Unpause => "resume",
         WorkspaceAction::Retry => "retry the creation of",
+        WorkspaceAction::Recreate => "recreate",
         WorkspaceAction::Cancel => "cancel the creation of",
         WorkspaceAction::Delete => "delete",
     }

@@ -16,6 +16,7 @@ mod hogs;
 mod kills;
 mod lifecycle;
 mod own_daemon;
+mod recreate;
 mod sharing;
 mod sources;
 mod update;
