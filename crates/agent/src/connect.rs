@@ -2,6 +2,7 @@
 
 use crate::socket;
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -18,6 +19,9 @@ const SILENCE_MS: u16 = 30_000;
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 const START_POLL: Duration = Duration::from_millis(5);
 const BUFFER_LEN: usize = 128 * 1024;
+/// Bytes that may wait in each of the engine's pipes to us. The kernel's 64 KiB make whoever is at the other end, which
+/// moves 32 KiB at a time, stop at every second of them.
+const PIPE_LEN: i32 = 256 * 1024;
 
 /// Passes bytes between this process's pipes and the daemon, which is started where none listens. Returns when either
 /// side has ended. The first terminal of a daemon that is started gets the number `first_terminal`.
@@ -64,6 +68,8 @@ fn start_daemon(folder: &Path, first_terminal: u32) -> io::Result<()> {
 }
 
 fn proxy(daemon: &UnixStream) -> io::Result<()> {
+    widen(io::stdin());
+    widen(io::stdout());
     let upstream = daemon.try_clone()?;
     thread::spawn(move || {
         // However the client ends, the daemon must see an end.
@@ -84,6 +90,11 @@ fn proxy(daemon: &UnixStream) -> io::Result<()> {
         to.write_all(&buffer[..count])?;
         to.flush()?;
     }
+}
+
+/// What is no pipe, or has reached the user's share of memory for them, stays as it is.
+fn widen(pipe: impl AsFd) {
+    let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(PIPE_LEN));
 }
 
 fn from_client(mut daemon: &UnixStream) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use crate::codeserver::CodeServer;
 use crate::host::{Host, container};
-use crate::peer;
+use crate::peer::{self, OpenExec};
 use crate::peers::Peers;
 use crate::report::{Report, median, ms, percentile};
 use aicockpit_protocol::api::{FsRead, FsStat, FsWrite, In};
@@ -16,6 +16,8 @@ const BATCH: usize = 300;
 /// The engine's own exec takes 50 ms and more.
 const EXECS: usize = 3;
 const SIZE: usize = 4096;
+/// Of a request or an answer that carries no content.
+const MESSAGE: usize = 128;
 
 /// The figures of one kind of operation.
 #[derive(Default)]
@@ -50,7 +52,9 @@ pub(crate) async fn measure(
         None => None,
     };
     let (mut stats, mut reads, mut writes) = (Figures::default(), Figures::default(), Figures::default());
-    let (mut execs, mut served) = (Vec::new(), Vec::new());
+    let (mut execs, mut served, mut echoes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut open = OpenExec::cat(host.engine_command(), &container(workspace))?;
+    open.round_trip(&[7; MESSAGE]).await?;
     for _ in 0..runs {
         let [mut stat, mut read, mut write] = [const { Vec::new() }; 3];
         for _ in 0..BATCH {
@@ -66,6 +70,11 @@ pub(crate) async fn measure(
             exec.push(ms(peer::run(host.engine_command(), &["exec", &container(workspace), "true"]).await?));
         }
         execs.push(median(&exec));
+        let mut echo = Vec::new();
+        for _ in 0..BATCH {
+            echo.push(ms(open.round_trip(&[7; MESSAGE]).await?));
+        }
+        echoes.push(median(&echo));
         if let Some(server) = &server {
             let (mut connection, mut turn) = (server.connect().await?, Vec::new());
             for _ in 0..BATCH {
@@ -80,6 +89,8 @@ pub(crate) async fn measure(
         let p99 = percentile(&figures.all, 0.99);
         report.alone(("P3", &format!("{what}, p99 of all")), "ms", &[p99], "≤ 2 ms");
     }
+    let peer = ("an echo over an open exec", &echoes[..]);
+    report.pair(("P3", "stat, p50 of each turn"), "ms", &stats.medians, peer, "");
     match server {
         Some(server) => {
             server.stop().await?;

@@ -4,8 +4,8 @@ use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 /// Runs a command to its end and says how long it took.
 pub(crate) async fn run(program: impl AsRef<OsStr>, arguments: &[&str]) -> Result<Duration> {
@@ -27,6 +27,38 @@ pub(crate) async fn output(program: impl AsRef<OsStr>, arguments: &[&str]) -> Re
         );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// A program's stdin and stdout held open in a container by the engine's own command: what a message costs on the way
+/// that the agent's connection takes as well.
+pub(crate) struct OpenExec {
+    _child: Child,
+    stdin: ChildStdin,
+    stdout: ChildStdout,
+}
+
+impl OpenExec {
+    pub(crate) fn cat(program: &str, container: &str) -> Result<Self> {
+        let mut child = Command::new(program)
+            .args(["exec", "-i", container, "cat"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stdin = child.stdin.take().context("the program's stdin")?;
+        let stdout = child.stdout.take().context("the program's stdout")?;
+        Ok(Self { _child: child, stdin, stdout })
+    }
+
+    /// Sends a message and waits until it is back.
+    pub(crate) async fn round_trip(&mut self, message: &[u8]) -> Result<Duration> {
+        let begin = Instant::now();
+        self.stdin.write_all(message).await?;
+        self.stdin.flush().await?;
+        let mut back = vec![0; message.len()];
+        self.stdout.read_exact(&mut back).await?;
+        Ok(begin.elapsed())
+    }
 }
 
 /// Starts an interactive shell in a container and waits for the first byte of its prompt.
