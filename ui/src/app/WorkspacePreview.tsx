@@ -41,17 +41,17 @@ export function WorkspacePreview({ workspace }: { workspace: Workspace }) {
           <span className="flex flex-col gap-1">
             CPU {formatPercent(newest.cpu_percent)}
             <Sparkline
-              values={samples.map((sample) => sample.cpu_percent)}
+              points={samples.map((sample) => ({ at: sample.at_ms, value: sample.cpu_percent }))}
               max={100}
-              label="CPU of the last minutes"
+              label="CPU of the last two minutes"
             />
           </span>
           <span className="flex flex-col gap-1">
             Memory {formatBytes(newest.memory_bytes)}
             <Sparkline
-              values={samples.map((sample) => sample.memory_bytes)}
+              points={samples.map((sample) => ({ at: sample.at_ms, value: sample.memory_bytes }))}
               max={workspace.spec.limits.memory_bytes}
-              label="Memory of the last minutes"
+              label="Memory of the last two minutes"
             />
           </span>
         </div>

@@ -4,26 +4,19 @@ import { type Event } from "@/protocol/generated";
 import { useLinks } from "@/state/links";
 import { closeTab } from "@/state/navigation";
 import { addSamples, resetSamples } from "@/state/samples";
+import { followSamples } from "./sampling";
 
 /** Keeps the query cache true: pushed events change it, a reconnect asks for everything again. */
 export function followHost(client: Client, queries: QueryClient): () => void {
   let before = client.state.kind;
-  // Workspaces are measured only while somebody looks.
-  const watchSamples = () => {
-    if (client.state.kind !== "connected") return;
-    const on = document.visibilityState === "visible";
-    client.call("workspace.watch_samples", { on }).catch(() => undefined);
-  };
-  watchSamples();
-  document.addEventListener("visibilitychange", watchSamples);
+  const stopSamples = followSamples(client, document);
   const stopEvents = client.onEvent((event) => applyEvent(queries, event));
   const stopState = client.onState((state) => {
     if (state.kind === "connected" && before === "reconnecting") refetchAll(queries);
-    if (before !== "connected") watchSamples();
     before = state.kind;
   });
   return () => {
-    document.removeEventListener("visibilitychange", watchSamples);
+    stopSamples();
     stopEvents();
     stopState();
   };

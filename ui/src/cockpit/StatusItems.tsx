@@ -113,9 +113,9 @@ function UsageItems({ workspace }: { workspace: Workspace }) {
       <span className="inline-flex items-center gap-1.5">
         CPU
         <Sparkline
-          values={samples.map((sample) => sample.cpu_percent)}
+          points={samples.map((sample) => ({ at: sample.at_ms, value: sample.cpu_percent }))}
           max={100}
-          capacity={30}
+          span={60_000}
           width={36}
           height={12}
           label="CPU of the last minute"

@@ -1,12 +1,12 @@
 import { useMemo } from "react";
 
 export interface SparklineProps {
-  /** Oldest first. */
-  values: readonly number[];
+  /** Oldest first; `at` in milliseconds. */
+  points: readonly { at: number; value: number }[];
   /** The value at the top; absent for the largest seen. */
   max?: number | undefined;
-  /** Points across the whole width; fewer values sit at the right. */
-  capacity?: number;
+  /** Milliseconds across the whole width, up to the newest point. */
+  span?: number;
   width?: number;
   height?: number;
   /** What it shows, for screen readers. */
@@ -14,20 +14,21 @@ export interface SparklineProps {
 }
 
 /** A small line of recent values: one path, no library, cheap enough for hundreds on a page. */
-export function Sparkline({ values, max, capacity = 60, width = 72, height = 20, label }: SparklineProps) {
+export function Sparkline({ points, max, span = 120_000, width = 72, height = 20, label }: SparklineProps) {
   const { line, area } = useMemo(() => {
-    const shown = values.slice(-capacity);
-    const top = Math.max(max ?? 0, ...shown, 1e-9);
-    const step = width / (capacity - 1);
-    const from = width - (shown.length - 1) * step;
-    const points = shown.map((value, i) => {
+    const end = points.at(-1)?.at ?? 0;
+    const shown = points.filter(({ at }) => end - at <= span);
+    const top = Math.max(max ?? 0, ...shown.map(({ value }) => value), 1e-9);
+    const x = (at: number) => (width * (1 - (end - at) / span)).toFixed(1);
+    const corners = shown.map(({ at, value }) => {
       const y = height - 1 - (Math.min(value, top) / top) * (height - 2);
-      return `${(from + i * step).toFixed(1)} ${y.toFixed(1)}`;
+      return `${x(at)} ${y.toFixed(1)}`;
     });
-    if (points.length < 2) return { line: "", area: "" };
-    const path = `M${points.join("L")}`;
-    return { line: path, area: `${path}L${width} ${height}L${from.toFixed(1)} ${height}Z` };
-  }, [values, max, capacity, width, height]);
+    const first = shown[0];
+    if (first === undefined || corners.length < 2) return { line: "", area: "" };
+    const path = `M${corners.join("L")}`;
+    return { line: path, area: `${path}L${width} ${height}L${x(first.at)} ${height}Z` };
+  }, [points, max, span, width, height]);
   return (
     <svg
       role="img"

@@ -34,7 +34,7 @@ export function CpuLine({ use: { samples, newest }, width, bare = false }: LineP
   return (
     <Figure word={bare ? "" : "CPU"} figure={newest && formatPercent(newest.cpu_percent)}>
       <Sparkline
-        values={samples.map((sample) => sample.cpu_percent)}
+        points={samples.map((sample) => ({ at: sample.at_ms, value: sample.cpu_percent }))}
         max={LEAST_CPU}
         label="CPU of the last two minutes"
         {...(width === undefined ? {} : { width })}
@@ -51,7 +51,7 @@ export function MemoryLine({ use: { samples, newest, memoryLimit: limit }, width
       hint={limit === undefined ? undefined : `of ${formatBytes(limit)}`}
     >
       <Sparkline
-        values={samples.map((sample) => sample.memory_bytes)}
+        points={samples.map((sample) => ({ at: sample.at_ms, value: sample.memory_bytes }))}
         // Without a limit, twice the newest value is the top: the line shows change, not a full bar.
         max={limit ?? (newest?.memory_bytes ?? 0) * 1.5}
         label="Memory of the last two minutes"
