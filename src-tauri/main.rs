@@ -4,11 +4,12 @@
 //! browser has not: a window, a tray, native dialogs and notifications.
 //!
 //! - [`shell`]: the cockpit behind the window, in this process or in the one that owns the store.
-//! - [`commands`]: what the page may call.
+//! - [`commands`]: what the page may call; [`downloads`]: the files it brings to this machine.
 //! - [`window`], [`tray`], [`follow`]: the life of the application outside the page.
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
 mod commands;
+mod downloads;
 mod follow;
 mod shell;
 mod tray;
@@ -45,7 +46,16 @@ fn main() -> anyhow::Result<()> {
         // The window decides which addresses go to the browser; the plugin's own script would not ask it.
         .plugin(tauri_plugin_opener::Builder::new().open_js_links_on_click(false).build())
         .manage(Shell::new(runtime.handle().clone()))
-        .invoke_handler(tauri::generate_handler![commands::rpc, commands::subscribe, commands::pick_folder])
+        .manage(downloads::Downloads::default())
+        .invoke_handler(tauri::generate_handler![
+            commands::rpc,
+            commands::subscribe,
+            commands::pick_folder,
+            commands::download_begin,
+            commands::download_write,
+            commands::download_finish,
+            commands::download_cancel
+        ])
         .on_window_event(window::on_event)
         .setup(|app| {
             start_cockpit(app.handle().clone());

@@ -1,7 +1,7 @@
 // Starts the real window through tauri-driver, with a data folder of its own.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -27,6 +27,9 @@ export class Application {
 
   constructor(home = mkdtempSync(join(tmpdir(), "aicockpit-window-"))) {
     this.home = home;
+    // Where this desktop keeps what a person downloads.
+    mkdirSync(join(home, "config"), { recursive: true });
+    writeFileSync(join(home, "config/user-dirs.dirs"), `XDG_DOWNLOAD_DIR="${home}/downloads"\n`);
   }
 
   /** What the window is started with. */

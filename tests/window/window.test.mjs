@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, describe } from "node:test";
@@ -78,6 +78,28 @@ describe("the window", () => {
     await session.press(Key.Enter);
     await until(async () => (await screenText(session)).includes("42-from-the-window"), "the echo");
     await picture(session, "terminal");
+  });
+
+  shown(application, "brings a file to the folder of downloads, beside what is there", async () => {
+    const downloads = join(application.home, "downloads");
+    mkdirSync(downloads);
+    writeFileSync(join(downloads, "brought.bin"), "mine");
+    // More than one piece of every kind on the way.
+    await session.keys("seq 1 500000 > brought.bin");
+    await session.press(Key.Enter);
+    await session.find("//*[@role='treeitem'][contains(normalize-space(.), 'brought.bin')]");
+    await session.run(
+      `[...document.querySelectorAll("[role='treeitem']")].find((row) => row.innerText.includes("brought.bin"))
+        .dispatchEvent(new MouseEvent("contextmenu", { bubbles: true, cancelable: true, clientX: 80, clientY: 200 }))`,
+    );
+    await session.click(await session.role("menuitem", "Download"));
+    const file = join(downloads, "brought (1).bin");
+    const whole = Array.from({ length: 500_000 }, (_, index) => `${index + 1}\n`).join("");
+    await until(() => existsSync(file) && readFileSync(file, "utf8") === whole, "the whole file");
+    assert.deepEqual(readdirSync(downloads).sort(), ["brought (1).bin", "brought.bin"]);
+    assert.equal(readFileSync(join(downloads, "brought.bin"), "utf8"), "mine");
+    await session.find("//*[@role='region'][@aria-label='Messages']//*[contains(., 'brought (1).bin')]");
+    await picture(session, "downloaded");
   });
 
   shown(application, "comes back after it was killed, with the terminal as it was", async () => {

@@ -2,7 +2,7 @@ import { type ApiError, type Event, type Operations, type StreamEnd } from "@/pr
 import { CallError, disconnected } from "./errors";
 import { decodeFrame, encodeFrame, FrameKind, NO_BODY } from "./frame";
 import { Stream } from "./stream";
-import { type ConnectionState, type Transport } from "./transport";
+import { type ConnectionState, type LocalFile, type Transport } from "./transport";
 
 export type OperationName = keyof Operations;
 export type Params<O extends OperationName> = Operations[O]["params"];
@@ -122,6 +122,11 @@ export class Client {
   /** The native folder dialog, where the host has the capability `dialogs`; null when none was chosen. */
   async pickFolder(): Promise<string | null> {
     return (await this.#transport.pickFolder?.()) ?? null;
+  }
+
+  /** A new file in the person's folder of downloads; undefined where the page makes it by itself. */
+  async beginDownload(name: string): Promise<LocalFile | undefined> {
+    return this.#transport.beginDownload?.(name);
   }
 
   #setState(state: ConnectionState): void {

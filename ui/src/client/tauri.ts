@@ -1,6 +1,7 @@
 // The desktop's way to the host. Loaded only inside the desktop window; the one file that knows Tauri.
 import { Channel, invoke } from "@tauri-apps/api/core";
-import { type Transport, type TransportHandlers } from "./transport";
+import { CallError } from "./errors";
+import { type LocalFile, type Transport, type TransportHandlers } from "./transport";
 
 const RETRY_MS = 1_000;
 
@@ -31,6 +32,15 @@ export class TauriTransport implements Transport {
 
   pickFolder(): Promise<string | null> {
     return invoke<string | null>("pick_folder");
+  }
+
+  async beginDownload(name: string): Promise<LocalFile> {
+    const id = await told(invoke<number>("download_begin", { name }));
+    return {
+      write: (bytes) => told(invoke("download_write", bytes, { headers: { download: String(id) } })),
+      finish: () => told(invoke<string>("download_finish", { id })),
+      cancel: () => invoke("download_cancel", { id }),
+    };
   }
 
   #subscribe(): void {
@@ -64,4 +74,11 @@ export class TauriTransport implements Transport {
       this.#subscribe();
     }, RETRY_MS);
   }
+}
+
+/** The desktop's own errors are sentences. */
+function told<T>(answer: Promise<T>): Promise<T> {
+  return answer.catch((reason: unknown) => {
+    throw new CallError({ code: "internal", message: String(reason) });
+  });
 }

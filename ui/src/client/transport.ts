@@ -22,4 +22,15 @@ export interface Transport {
   retry(): void;
   /** The native folder dialog, on hosts with the capability `dialogs`; null when the person chose none. */
   pickFolder?(): Promise<string | null>;
+  /** Begins a file in the person's folder of downloads, where the page itself cannot. */
+  beginDownload?(name: string): Promise<LocalFile>;
+}
+
+/** A new file on the person's machine. */
+export interface LocalFile {
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Gives the file its name; its path. */
+  finish(): Promise<string>;
+  /** Removes what was written. */
+  cancel(): Promise<void>;
 }

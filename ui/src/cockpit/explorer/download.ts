@@ -1,5 +1,5 @@
-import { CallError } from "@/client";
-import { toastError } from "@/components";
+import { CallError, type LocalFile } from "@/client";
+import { toast, toastError } from "@/components";
 import { basename, shown } from "../model/path";
 import { type CockpitSession } from "../session/session";
 
@@ -19,6 +19,8 @@ export async function downloadEntry(
   const name = basename(path) + (directory ? ".tar" : "");
   try {
     const total = directory ? undefined : (await session.host.call("fs.stat", { path })).size;
+    const local = await session.host.client.beginDownload(name);
+    if (local) return await saveTo(local, session, path, name, total);
     const small = total !== undefined && total <= IN_MEMORY;
     const file = small ? undefined : await chooseFile(name);
     if (file === "cancelled") return;
@@ -39,6 +41,37 @@ export async function downloadEntry(
     });
   } catch (error) {
     toastError(error);
+  }
+}
+
+/** In the desktop window: straight into a file. */
+async function saveTo(
+  local: LocalFile,
+  session: CockpitSession,
+  path: string,
+  name: string,
+  total: number | undefined,
+): Promise<void> {
+  try {
+    const saved = await session.transfers.run(
+      `Downloading ${shown(name)}`,
+      total,
+      async (progress, signal) => {
+        let done = 0;
+        await session.host.download(path, async (bytes) => {
+          if (signal.aborted)
+            throw new CallError({ code: "cancelled", message: "The download was cancelled." });
+          await local.write(bytes);
+          done += bytes.length;
+          progress(done);
+        });
+        return local.finish();
+      },
+    );
+    toast({ message: `Saved ${saved}` });
+  } catch (error) {
+    await local.cancel().catch(() => undefined);
+    throw error;
   }
 }
 
