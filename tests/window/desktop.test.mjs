@@ -19,6 +19,7 @@ describe("the window in a desktop", () => {
   /** The command line beside the window, on the same data. */
   const command = (...args) =>
     execFileSync(programs.host, args, { env: application.environment, encoding: "utf8" });
+  const size = (page) => page.run("return [window.innerWidth, window.innerHeight]");
   const labels = async () => (await desktop.menu()).map((entry) => entry.label);
 
   before(async () => {
@@ -85,6 +86,8 @@ describe("the window in a desktop", () => {
 
   shown(application, "ends by the tray's menu and leaves workspaces alone", async () => {
     command("start", NAME);
+    await session.resize(1100, 760);
+    await until(async () => (await size(session)).join() === "1100,760", "the window's new size");
     assert.equal(await desktop.choose("Quit (workspaces keep running)"), true);
     await until(
       () =>
@@ -96,5 +99,12 @@ describe("the window in a desktop", () => {
     );
     const state = docker("inspect", "--format", "{{.State.Running}}", `aicockpit-${workspace}`);
     assert.equal(state, "true");
+  });
+
+  shown(application, "comes back in the size it had", async () => {
+    await application.stop().catch(() => undefined);
+    session = await application.start();
+    await engineFound(session);
+    assert.deepEqual(await size(session), [1100, 760]);
   });
 });
