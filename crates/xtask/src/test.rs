@@ -99,8 +99,8 @@ pub(crate) fn screenshots() -> anyhow::Result<()> {
 /// `cargo test` and `cargo nextest run` by themselves look for new inputs each time.
 const PROPTEST_SEED: (&str, &str) = ("PROPTEST_RNG_SEED", "1");
 
-fn rust_tests() -> anyhow::Result<()> {
-    let mut run = product(shell::run(tools::bin().join("cargo-nextest"))).args([
+fn nextest() -> shell::Run {
+    product(shell::run(tools::bin().join("cargo-nextest"))).args([
         "nextest",
         "run",
         "--workspace",
@@ -108,7 +108,11 @@ fn rust_tests() -> anyhow::Result<()> {
         "--locked",
         "--profile",
         "ci",
-    ]);
+    ])
+}
+
+fn rust_tests() -> anyhow::Result<()> {
+    let mut run = nextest();
     if std::env::var_os(PROPTEST_SEED.0).is_none() {
         run = run.env(PROPTEST_SEED.0, PROPTEST_SEED.1);
     }
@@ -119,17 +123,8 @@ fn rust_tests() -> anyhow::Result<()> {
 fn rootless() -> anyhow::Result<()> {
     let mut started = engines::Started::default();
     let socket = engines::rootless_podman(&mut started)?;
-    product(shell::run(tools::bin().join("cargo-nextest")))
-        .args([
-            "nextest",
-            "run",
-            "--workspace",
-            "--all-targets",
-            "--locked",
-            "--profile",
-            "ci",
-            "--filterset",
-        ])
+    nextest()
+        .args(["--filterset"])
         .args(["(binary_id(aicockpit-engine-podman::conformance) & test(conformance_suite)) \
              | (binary_id(aicockpit-cockpit::engines) & test(::podman::))"])
         // Podman 4.3 crashes when two programs make containers with mapped users at once.

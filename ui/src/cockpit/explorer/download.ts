@@ -1,4 +1,4 @@
-import { CallError, type LocalFile } from "@/client";
+import { CallError } from "@/client";
 import { toast, toastError } from "@/components";
 import { basename, shown } from "../model/path";
 import { type CockpitSession } from "../session/session";
@@ -10,6 +10,14 @@ interface SavePicker {
   showSaveFilePicker?: (options: { suggestedName: string }) => Promise<FileSystemFileHandle>;
 }
 
+/** Where the bytes go. */
+interface Sink {
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** The path, where it is known. */
+  finish(): Promise<string | undefined>;
+  cancel(): Promise<void>;
+}
+
 /** Brings a file, or a folder as a tar archive, to this machine. */
 export async function downloadEntry(
   session: CockpitSession,
@@ -19,60 +27,61 @@ export async function downloadEntry(
   const name = basename(path) + (directory ? ".tar" : "");
   try {
     const total = directory ? undefined : (await session.host.call("fs.stat", { path })).size;
-    const local = await session.host.client.beginDownload(name);
-    if (local) return await saveTo(local, session, path, name, total);
-    const small = total !== undefined && total <= IN_MEMORY;
-    const file = small ? undefined : await chooseFile(name);
-    if (file === "cancelled") return;
+    const sink = await sinkFor(session, name, total);
+    if (sink === "cancelled") return;
     await session.transfers.run(`Downloading ${shown(name)}`, total, async (progress, signal) => {
       let done = 0;
-      const parts: Uint8Array<ArrayBuffer>[] = [];
-      const writable = await file?.createWritable();
-      await session.host.download(path, async (bytes) => {
-        if (signal.aborted)
-          throw new CallError({ code: "cancelled", message: "The download was cancelled." });
-        if (writable) await writable.write(bytes);
-        else parts.push(bytes);
-        done += bytes.length;
-        progress(done);
-      });
-      if (writable) await writable.close();
-      else saveBlob(new Blob(parts), name);
+      try {
+        await session.host.download(path, async (bytes) => {
+          if (signal.aborted)
+            throw new CallError({ code: "cancelled", message: "The download was cancelled." });
+          await sink.write(bytes);
+          done += bytes.length;
+          progress(done);
+        });
+        const saved = await sink.finish();
+        if (saved !== undefined) toast({ message: `Saved ${saved}` });
+      } catch (error) {
+        await sink.cancel().catch(() => undefined);
+        throw error;
+      }
     });
   } catch (error) {
     toastError(error);
   }
 }
 
-/** In the desktop window: straight into a file. */
-async function saveTo(
-  local: LocalFile,
+async function sinkFor(
   session: CockpitSession,
-  path: string,
   name: string,
   total: number | undefined,
-): Promise<void> {
-  try {
-    const saved = await session.transfers.run(
-      `Downloading ${shown(name)}`,
-      total,
-      async (progress, signal) => {
-        let done = 0;
-        await session.host.download(path, async (bytes) => {
-          if (signal.aborted)
-            throw new CallError({ code: "cancelled", message: "The download was cancelled." });
-          await local.write(bytes);
-          done += bytes.length;
-          progress(done);
-        });
-        return local.finish();
-      },
-    );
-    toast({ message: `Saved ${saved}` });
-  } catch (error) {
-    await local.cancel().catch(() => undefined);
-    throw error;
+): Promise<Sink | "cancelled"> {
+  // In the desktop window.
+  const local = await session.host.client.beginDownload(name);
+  if (local) return local;
+  const small = total !== undefined && total <= IN_MEMORY;
+  const file = small ? undefined : await chooseFile(name);
+  if (file === "cancelled") return file;
+  if (file) {
+    const writable = await file.createWritable();
+    return {
+      write: (bytes) => writable.write(bytes),
+      finish: () => writable.close().then(() => undefined),
+      cancel: () => writable.abort(),
+    };
   }
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  return {
+    write: (bytes) => {
+      parts.push(bytes);
+      return Promise.resolve();
+    },
+    finish: () => {
+      saveBlob(new Blob(parts), name);
+      return Promise.resolve(undefined);
+    },
+    cancel: () => Promise.resolve(),
+  };
 }
 
 /** Where the browser can, the bytes go straight to a file; else they are gathered and handed over at the end. */
