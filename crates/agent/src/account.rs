@@ -130,6 +130,16 @@ mod tests {
     }
 
     #[test]
+    fn without_any_account_the_number_and_the_home_that_was_given_count() {
+        let home = tempfile::tempdir().unwrap();
+        let given = |name: &str| (name == "HOME").then(|| home.path().into());
+        let account = Account::from_database(b"", 1000, &given);
+        assert_eq!((account.name.to_str(), account.home.as_path()), (Some("1000"), home.path()));
+        let wrong = Account::from_database(b"", 1000, &|name| (name == "HOME").then(|| "/nowhere".into()));
+        assert_eq!(wrong.home, Path::new("/"));
+    }
+
+    #[test]
     fn the_stand_in_for_a_shell_is_none() {
         let account = Account::from_database(b"", 1, &|name| (name == "SHELL").then(|| NO_SHELL.into()));
         assert_ne!(account.shell.as_deref(), Some(Path::new(NO_SHELL)));

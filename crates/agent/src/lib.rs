@@ -17,6 +17,7 @@ pub mod git;
 pub mod init;
 mod inside;
 mod pace;
+pub mod place;
 mod port;
 mod process;
 mod run;

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: aicockpit-agent init [--folder DIR] [-- COMMAND…]
        aicockpit-agent daemon [--folder DIR] [--first-terminal NUMBER]
        aicockpit-agent connect [--folder DIR] [--first-terminal NUMBER]
+       aicockpit-agent install DIR/NAME
+       aicockpit-agent receive DIR/NAME LENGTH
        aicockpit-agent --version
 ";
 /// Where workspaces have their folder.
@@ -24,6 +26,9 @@ fn main() -> ExitCode {
     let subcommand = given.next().unwrap_or_default();
     if subcommand == "--version" {
         return say(&format!("aicockpit-agent {}\n", env!("CARGO_PKG_VERSION")));
+    }
+    if subcommand == "install" || subcommand == "receive" {
+        return place(&subcommand, given);
     }
     let arguments = match parse(given) {
         Ok(arguments) => arguments,
@@ -52,6 +57,24 @@ fn parse(mut given: impl Iterator<Item = OsString>) -> Result<Arguments, OsStrin
         }
     }
     Ok(arguments)
+}
+
+/// Puts a program where workspaces look for it.
+fn place(subcommand: &OsStr, mut given: impl Iterator<Item = OsString>) -> ExitCode {
+    let Some(target) = given.next().map(PathBuf::from) else { return misused(subcommand) };
+    let len = given.next();
+    match (len, given.next()) {
+        (_, Some(surplus)) => misused(&surplus),
+        (None, None) if subcommand == "install" => aicockpit_agent::place::install(&target),
+        (Some(len), None) if subcommand == "receive" => {
+            match len.to_str().and_then(|text| text.parse().ok()) {
+                Some(len) => aicockpit_agent::place::receive(&target, len),
+                None => misused(&len),
+            }
+        }
+        (Some(surplus), None) => misused(&surplus),
+        (None, None) => misused(subcommand),
+    }
 }
 
 fn say(text: &str) -> ExitCode {
