@@ -1,7 +1,7 @@
 //! Starting and stopping the whole, and the use-cases that belong to no part of it.
 
 use crate::agent::Agents;
-use crate::engines::{EngineSelection, Engines};
+use crate::engines::{Clusters, EngineSelection, Engines};
 use crate::metrics::{Metrics, Running};
 use crate::plan::{AgentBinary, PlanResources};
 use crate::settings::CurrentSettings;
@@ -69,7 +69,8 @@ impl Cockpit {
         let value = store.settings().await?;
         let settings = Arc::new(CurrentSettings::new(Arc::clone(&store), events.clone(), value));
         let (stored, tombstones) = (store.workspaces().await?, store.tombstones().await?);
-        let (engines, news) = Engines::start(config.engines.clone(), events.clone());
+        let clusters = Clusters::new(settings.subscribe(), Some(agent.as_program()));
+        let (engines, news) = Engines::start(config.engines.clone(), clusters, events.clone());
         let agents = Arc::new(Agents::new(events.clone()));
         agents.set_auto_forward(settings.get().auto_forward);
         let metrics = Arc::new(Metrics::default());
@@ -148,6 +149,7 @@ impl Cockpit {
     pub async fn put_settings(&self, settings: Settings) -> Result<(), ApiError> {
         let auto_forward = settings.auto_forward;
         self.settings.put(settings).await?;
+        self.engines.settings_changed();
         self.agents.set_auto_forward(auto_forward);
         Ok(())
     }
@@ -218,6 +220,7 @@ impl Cockpit {
     fn spawn_sampling(&self) {
         let (metrics, engines, events) =
             (Arc::clone(&self.metrics), Arc::clone(&self.engines), self.events.clone());
+        let agents = Arc::clone(&self.agents);
         let (workspaces, stop) = (Arc::clone(&self.workspaces), self.stop.clone());
         tokio::spawn(async move {
             let running = || {
@@ -234,7 +237,7 @@ impl Cockpit {
                     })
                     .collect()
             };
-            stop.run_until_cancelled(metrics.sample(events, &engines, running)).await;
+            stop.run_until_cancelled(metrics.sample(events, &engines, &agents, running)).await;
         });
     }
 }

@@ -16,7 +16,8 @@
 //! | memory | 80 % of the machine | 80 % of the machine |
 //!
 //! The memory limit leaves the host, and with it the cockpit and the other workspaces, room to answer while one
-//! workspace runs away; a person's own limit replaces it.
+//! workspace runs away; a person's own limit replaces it. An engine on other machines has none by itself. Where an
+//! engine does not allow `sudo` to work, Standard has no capabilities and no new privileges either.
 
 use aicockpit_protocol::engine::EngineCapabilities;
 use aicockpit_protocol::workspace::Limits;
@@ -103,7 +104,11 @@ pub fn effective_limits(asked: &Limits, capabilities: &EngineCapabilities) -> Li
     Limits {
         memory_bytes: asked
             .memory_bytes
-            .or_else(|| machine_memory_bytes().map(|bytes| bytes / 100 * DEFAULT_MEMORY_PERCENT))
+            .or_else(|| {
+                // An engine that sees this machine's folders runs on it.
+                let bytes = machine_memory_bytes().filter(|_| capabilities.host_folders)?;
+                Some(bytes / 100 * DEFAULT_MEMORY_PERCENT)
+            })
             .filter(|_| capabilities.memory_limit),
         cpu_millis: asked.cpu_millis.filter(|_| capabilities.cpu_limit),
         pids: Some(asked.pids.unwrap_or(DEFAULT_PIDS)).filter(|_| capabilities.pids_limit),
@@ -295,10 +300,12 @@ mod tests {
     fn limits_below_the_least_are_refused_and_defaults_follow_the_engine() {
         let small = Limits { memory_bytes: Some(1), ..Limits::default() };
         assert_eq!(check_limits(&small).unwrap_err().code, ErrorCode::InvalidArgument);
-        let able =
+        let elsewhere =
             EngineCapabilities { memory_limit: true, pids_limit: true, ..EngineCapabilities::default() };
-        let limits = effective_limits(&Limits::default(), &able);
-        assert_eq!(limits.pids, Some(DEFAULT_PIDS));
+        let limits = effective_limits(&Limits::default(), &elsewhere);
+        assert_eq!((limits.pids, limits.memory_bytes), (Some(DEFAULT_PIDS), None));
+        let here = EngineCapabilities { host_folders: true, ..elsewhere };
+        let limits = effective_limits(&Limits::default(), &here);
         assert_eq!(limits.memory_bytes.is_some(), cfg!(target_os = "linux"));
         assert_eq!(effective_limits(&Limits::default(), &EngineCapabilities::default()), Limits::default());
     }

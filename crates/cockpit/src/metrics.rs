@@ -1,11 +1,15 @@
 //! What running workspaces use, sampled while somebody looks.
 //!
+//! Engines measure their containers. Where one cannot, the agent is asked, in so far as it is connected to.
+//!
 //! **Invariant:** while nobody looks nothing is sampled and nothing wakes up.
 
 use crate::EventBus;
+use crate::agent::Agents;
 use crate::engines::Engines;
 use crate::now_ms;
 use aicockpit_engine::ContainerStats;
+use aicockpit_protocol::agent::{Answer, Call};
 use aicockpit_protocol::api::{Event, WorkspaceSample};
 use aicockpit_protocol::metrics::{HISTORY_LEN, SAMPLE_SECONDS, Sample};
 use aicockpit_protocol::{ContainerId, EngineId, WorkspaceId};
@@ -28,6 +32,15 @@ struct Series {
     samples: VecDeque<Sample>,
     /// The counter and when it was read, for the next percentage.
     last: Option<(Instant, u64)>,
+}
+
+impl Series {
+    fn keep(&mut self, sample: Sample) {
+        if self.samples.len() == HISTORY_LEN {
+            self.samples.pop_front();
+        }
+        self.samples.push_back(sample);
+    }
 }
 
 /// A running workspace to measure.
@@ -58,6 +71,7 @@ impl Metrics {
         &self,
         events: EventBus,
         engines: &Engines,
+        agents: &Agents,
         running: impl Fn() -> Vec<Running>,
     ) {
         let mut tick = tokio::time::interval(Duration::from_secs(SAMPLE_SECONDS));
@@ -66,7 +80,7 @@ impl Metrics {
             events.looked_at().await;
             tick.tick().await;
             let samples: Vec<WorkspaceSample> = futures::stream::iter(running())
-                .map(|one| self.measure(engines, one))
+                .map(|one| self.measure(engines, agents, one))
                 .buffer_unordered(AT_ONCE)
                 .filter_map(|sample| async { sample })
                 .collect()
@@ -77,8 +91,17 @@ impl Metrics {
         }
     }
 
-    async fn measure(&self, engines: &Engines, running: Running) -> Option<WorkspaceSample> {
-        let engine = engines.ready(&running.engine).ok().filter(|engine| engine.capabilities().stats)?;
+    async fn measure(&self, engines: &Engines, agents: &Agents, running: Running) -> Option<WorkspaceSample> {
+        let engine = engines.ready(&running.engine).ok()?;
+        if !engine.capabilities().stats {
+            let agent = agents.get(&running.workspace)?.handle;
+            let asked = agent.call_where_connected(Call::Sample);
+            let Answer::Sample(told) = tokio::time::timeout(MEASURE_WITHIN, asked).await.ok()?? else {
+                return None;
+            };
+            let sample = self.record_told(&running.workspace, now_ms(), told);
+            return Some(WorkspaceSample { workspace: running.workspace, sample });
+        }
         // A container that has just ended has none: the next event says so.
         let stats =
             tokio::time::timeout(MEASURE_WITHIN, engine.stats(&running.container)).await.ok()?.ok()?;
@@ -109,10 +132,15 @@ impl Metrics {
             disk_written_bytes: stats.disk_written_bytes,
             pids: stats.pids,
         };
-        if series.samples.len() == HISTORY_LEN {
-            series.samples.pop_front();
-        }
-        series.samples.push_back(sample.clone());
+        series.keep(sample.clone());
+        sample
+    }
+
+    /// Keeps what an agent measured. It says what it likes, but by our clock, and a number.
+    fn record_told(&self, workspace: &WorkspaceId, at_ms: i64, told: Sample) -> Sample {
+        let cpu_percent = if told.cpu_percent.is_finite() { told.cpu_percent.max(0.0) } else { 0.0 };
+        let sample = Sample { at_ms, cpu_percent, ..told };
+        self.lock().entry(workspace.clone()).or_default().keep(sample.clone());
         sample
     }
 
@@ -161,6 +189,18 @@ mod tests {
         assert_eq!(percents, [0.0, 50.0, 50.0, 50.0, 50.0]);
         let told: Vec<i64> = metrics.history(&id).iter().map(|sample| sample.at_ms).collect();
         assert_eq!(told, jumps, "in the order in which it was measured");
+    }
+
+    #[test]
+    fn what_an_agent_measured_is_kept_by_our_clock_and_as_a_number() {
+        let metrics = Metrics::default();
+        let id = WorkspaceId::new("aaaaaaaaaaaaaaaa");
+        for (told, kept) in [(12.5, 12.5), (f64::NAN, 0.0), (f64::INFINITY, 0.0), (-1.0, 0.0)] {
+            let told = Sample { at_ms: 1, cpu_percent: told, memory_bytes: 9, ..Sample::default() };
+            let sample = metrics.record_told(&id, 7, told);
+            assert_eq!((sample.at_ms, sample.cpu_percent, sample.memory_bytes), (7, kept, 9));
+        }
+        assert_eq!(metrics.history(&id).len(), 4);
     }
 
     #[test]

@@ -1,27 +1,35 @@
 //! The settings, read often and changed rarely.
 
+mod clusters;
+
 use crate::EventBus;
 use crate::store::Store;
 use aicockpit_engine::Subnet;
 use aicockpit_protocol::api::{Event, Settings};
 use aicockpit_protocol::{ApiError, ErrorCode};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+use tokio::sync::watch;
 
 /// The settings as they are now.
 pub struct CurrentSettings {
     store: Arc<Store>,
     events: EventBus,
-    value: RwLock<Settings>,
+    value: watch::Sender<Settings>,
 }
 
 impl CurrentSettings {
     pub(crate) fn new(store: Arc<Store>, events: EventBus, value: Settings) -> Self {
-        Self { store, events, value: RwLock::new(value) }
+        Self { store, events, value: watch::channel(value).0 }
     }
 
     /// A copy.
     pub fn get(&self) -> Settings {
-        self.value.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.value.borrow().clone()
+    }
+
+    /// The settings, and their changes.
+    pub fn subscribe(&self) -> watch::Receiver<Settings> {
+        self.value.subscribe()
     }
 
     /// Replaces them; they are on the disk when this returns.
@@ -31,7 +39,7 @@ impl CurrentSettings {
     pub async fn put(&self, settings: Settings) -> Result<(), ApiError> {
         check(&settings)?;
         self.store.put_settings(&settings).await?;
-        *self.value.write().unwrap_or_else(PoisonError::into_inner) = settings.clone();
+        self.value.send_replace(settings.clone());
         self.events.send(Event::Settings { settings });
         Ok(())
     }
@@ -52,14 +60,18 @@ fn check(settings: &Settings) -> Result<(), ApiError> {
     within("terminal's font size", settings.terminal_font_size, 8, 32)?;
     within("tab size", settings.tab_size, 1, 16)?;
     network_range(settings)?;
-    aicockpit_engine::ImageReference::parse(&settings.base_image_from).map_err(|_| {
+    image(&settings.base_image_from)?;
+    settings.clusters.iter().try_for_each(|(context, cluster)| clusters::check(context, cluster))
+}
+
+fn image(reference: &str) -> Result<(), ApiError> {
+    aicockpit_engine::ImageReference::parse(reference).map(drop).map_err(|_| {
         ApiError::new(
             ErrorCode::InvalidArgument,
-            format!("“{}” is not the name of an image.", settings.base_image_from),
+            format!("“{}” is not the name of an image.", reference.escape_debug()),
         )
         .hint("Give it as `docker pull` takes it, for instance debian:bookworm.")
-    })?;
-    Ok(())
+    })
 }
 
 /// The range from which networks of workspaces are taken.

@@ -22,6 +22,7 @@ use std::time::Duration;
 impl DockerEngine {
     pub(crate) async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
         check_name(&spec.name)?;
+        spec.check_mounts_of_files_at_rest()?;
         if spec.gpu && !self.known().capabilities.gpu {
             return Err(EngineError::Unsupported("Docker has no NVIDIA runtime here, so no GPU".to_owned()));
         }
@@ -206,7 +207,10 @@ fn mount(mount: &Mount) -> Option<DockerMount> {
     let (typ, source) = match &mount.source {
         MountSource::Volume(name) => (MountType::VOLUME, name),
         MountSource::Bind(path) => (MountType::BIND, path),
-        MountSource::Tmpfs(_) => return None,
+        MountSource::Tmpfs(_)
+        | MountSource::VolumeFolder { .. }
+        | MountSource::Program
+        | MountSource::File(_) => return None,
     };
     Some(DockerMount {
         target: Some(mount.target.clone()),
@@ -268,6 +272,7 @@ fn details(answer: ContainerInspectResponse) -> ContainerDetails {
         labels: sorted(config.labels),
         user: config.user.unwrap_or_default(),
         ports: bindings(bound.or(asked).unwrap_or_default()),
+        reason: None,
     }
 }
 

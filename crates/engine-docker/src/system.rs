@@ -51,7 +51,7 @@ impl DockerEngine {
         *self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
             Known { capabilities: capabilities.clone(), memory_total };
         let architecture = oci_architecture(info.architecture.as_deref().unwrap_or_default());
-        Ok(EngineVersion { version, architecture: architecture.to_owned(), capabilities })
+        Ok(EngineVersion { version, architecture: architecture.to_owned(), capabilities, notes: Vec::new() })
     }
 }
 
@@ -70,6 +70,16 @@ fn capabilities(info: &SystemInfo) -> EngineCapabilities {
         rootless,
         keep_id: false,
         custom_subnet: true,
+        images: true,
+        files_at_rest: true,
+        host_folders: true,
+        published_ports: true,
+        keeps_root: true,
+        exec_options: true,
+        no_network: true,
+        sudo: true,
+        split_logs: true,
+        self_healing: false,
     }
 }
 

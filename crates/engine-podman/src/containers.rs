@@ -21,6 +21,7 @@ const REMOVE_TRIES: u32 = 3;
 impl PodmanEngine {
     pub(crate) async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
         check_name(&spec.name)?;
+        spec.check_mounts_of_files_at_rest()?;
         ImageReference::parse(&spec.image)?;
         let known = self.probed().await?;
         if spec.gpu && !known.capabilities.gpu {
@@ -208,6 +209,7 @@ fn details(answer: &Value) -> ContainerDetails {
         labels: pairs(&answer["Config"]["Labels"]),
         user: text(&answer["Config"]["User"]),
         ports: bindings(if running && bound.is_object() { bound } else { asked }),
+        reason: None,
     }
 }
 

@@ -91,7 +91,10 @@ fn access(mount: &Mount) -> &'static str {
 
 fn mount(mount: &Mount) -> Option<Value> {
     match &mount.source {
-        MountSource::Volume(_) => None,
+        MountSource::Volume(_)
+        | MountSource::VolumeFolder { .. }
+        | MountSource::Program
+        | MountSource::File(_) => None,
         MountSource::Bind(path) => Some(json!({
             "type": "bind",
             "source": path,

@@ -31,7 +31,7 @@ impl PodmanEngine {
             memory_total: info["host"]["memTotal"].as_u64().unwrap_or(0),
         };
         let architecture = info["host"]["arch"].as_str().unwrap_or_default().to_owned();
-        Ok(EngineVersion { version, architecture, capabilities })
+        Ok(EngineVersion { version, architecture, capabilities, notes: Vec::new() })
     }
 
     /// A service that does not speak our version of the API still tells its own.
@@ -73,6 +73,16 @@ fn capabilities(host: &Value, gpu: bool) -> EngineCapabilities {
         rootless,
         keep_id: rootless,
         custom_subnet: true,
+        images: true,
+        files_at_rest: true,
+        host_folders: true,
+        published_ports: true,
+        keeps_root: true,
+        exec_options: true,
+        no_network: true,
+        sudo: true,
+        split_logs: true,
+        self_healing: false,
     }
 }
 

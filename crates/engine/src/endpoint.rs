@@ -40,6 +40,7 @@ impl Endpoint {
         let programs: &[&str] = match self.kind {
             EngineKind::Docker => &["dockerd", "docker"],
             EngineKind::Podman => &["podman"],
+            EngineKind::Kubernetes => &[],
         };
         Facts {
             socket: self.socket().map(Path::to_owned).unwrap_or_default(),

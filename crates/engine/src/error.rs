@@ -53,6 +53,12 @@ pub enum EngineError {
     /// The image is for another architecture.
     #[error("wrong architecture: {0}")]
     WrongArchitecture(String),
+    /// A quota is used up.
+    #[error("a quota is used up: {0}")]
+    Quota(String),
+    /// The engine's rules do not allow what was asked for.
+    #[error("refused by the engine's rules: {0}")]
+    Refused(String),
     /// A build ended with an error; the last lines of its output.
     #[error("the build failed: {0}")]
     BuildFailed(String),
@@ -106,6 +112,13 @@ impl EngineError {
                 ErrorCode::WrongArchitecture,
                 "Use an image made for this machine, or install emulation (qemu-user-static).",
             ),
+            E::Quota(_) => (
+                ErrorCode::NoSpace,
+                "Stop or delete what is not needed, ask for less, or have the quota raised.",
+            ),
+            E::Refused(_) => {
+                (ErrorCode::PermissionDenied, "Change what it names, or ask whoever runs the cluster.")
+            }
             E::BuildFailed(_) => (ErrorCode::Internal, "The log shows the command that failed."),
             E::Unsupported(_) => (ErrorCode::Unsupported, "Leave that out, or choose another engine."),
             E::Engine(_) => (ErrorCode::Internal, "Try again. If it stays, the engine's own log says more."),

@@ -16,6 +16,9 @@ pub struct Diagnosis {
 
 /// Says what an error of [`Engine::probe`](crate::Engine::probe) means on this machine.
 pub fn diagnose(kind: EngineKind, error: &EngineError, facts: &Facts) -> Diagnosis {
+    if kind == EngineKind::Kubernetes {
+        return diagnose_cluster(error);
+    }
     let name = name(kind);
     let socket = facts.socket.display();
     let (health, problem, remedy_command) = match error {
@@ -55,17 +58,44 @@ pub fn diagnose(kind: EngineKind, error: &EngineError, facts: &Facts) -> Diagnos
     Diagnosis { health, problem, remedy_command }
 }
 
+/// A cluster is not of this machine: nothing here could start or install it.
+fn diagnose_cluster(error: &EngineError) -> Diagnosis {
+    let (health, problem, remedy_command) = match error {
+        EngineError::Unavailable(why) => (
+            EngineHealth::Stopped,
+            format!(
+                "The cluster does not answer: {why}. Check that this machine reaches it; this goes on by itself."
+            ),
+            Some("kubectl cluster-info".to_owned()),
+        ),
+        EngineError::NotPermitted(why) => {
+            (EngineHealth::NotPermitted, format!("The cluster refuses: {why}."), None)
+        }
+        EngineError::TooOld { found, needed } => (
+            EngineHealth::TooOld,
+            format!("The cluster is version {found}; at least {needed} is needed."),
+            None,
+        ),
+        EngineError::Unsupported(what) => {
+            (EngineHealth::Failing, format!("The cluster cannot be used: {what}."), None)
+        }
+        other => (EngineHealth::Failing, format!("The cluster does not work as it should: {other}."), None),
+    };
+    Diagnosis { health, problem, remedy_command }
+}
+
 fn name(kind: EngineKind) -> &'static str {
     match kind {
         EngineKind::Docker => "Docker",
         EngineKind::Podman => "Podman",
+        EngineKind::Kubernetes => "Kubernetes",
     }
 }
 
 fn install_command(kind: EngineKind) -> String {
     let package = match kind {
         EngineKind::Docker => "docker.io",
-        EngineKind::Podman => "podman",
+        EngineKind::Podman | EngineKind::Kubernetes => "podman",
     };
     format!("sudo apt-get update && sudo apt-get install -y {package}")
 }
@@ -80,9 +110,13 @@ fn start_command(kind: EngineKind, facts: &Facts) -> String {
             "setsid dockerd-rootless.sh >/dev/null 2>&1 </dev/null &".to_owned()
         }
         (EngineKind::Docker, false, false) => "sudo service docker start".to_owned(),
-        (EngineKind::Podman, true, true) => "systemctl --user enable --now podman.socket".to_owned(),
-        (EngineKind::Podman, true, false) => "sudo systemctl enable --now podman.socket".to_owned(),
-        (EngineKind::Podman, false, of_user) => format!(
+        (EngineKind::Podman | EngineKind::Kubernetes, true, true) => {
+            "systemctl --user enable --now podman.socket".to_owned()
+        }
+        (EngineKind::Podman | EngineKind::Kubernetes, true, false) => {
+            "sudo systemctl enable --now podman.socket".to_owned()
+        }
+        (EngineKind::Podman | EngineKind::Kubernetes, false, of_user) => format!(
             "{}setsid podman system service --time=0 unix://{} >/dev/null 2>&1 </dev/null &",
             if of_user { "" } else { "sudo " },
             facts.socket.display()

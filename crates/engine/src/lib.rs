@@ -50,9 +50,11 @@ pub trait Engine: Send + Sync + 'static {
     /// The capabilities found by the last [`Engine::probe`]; all false before the first.
     fn capabilities(&self) -> EngineCapabilities;
 
-    /// Creates a container without starting it. The image must be present.
+    /// Creates a container without starting it. With `images`, the image must be present.
     async fn create_container(&self, spec: &ContainerSpec) -> Result<ContainerId>;
-    /// Starts a created or stopped container. Starting a running one succeeds.
+    /// Starts a created or stopped container, and returns when it runs or an error says why it does not. Starting a
+    /// running one succeeds. May take as long as the engine's machines take to pull an image; what it waits for is told
+    /// by events meanwhile.
     async fn start_container(&self, id: &ContainerId) -> Result<()>;
     /// SIGTERM (or the image's stop signal), then SIGKILL after `grace`. Stopping a stopped one succeeds.
     async fn stop_container(&self, id: &ContainerId, grace: Duration) -> Result<()>;
@@ -69,7 +71,12 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Runs a program in a running container, without a terminal, its three streams open.
     async fn exec(&self, id: &ContainerId, spec: &ExecSpec) -> Result<ByteStream>;
-    /// Puts a tar archive's files below `path` of a container, which may never have been started.
+    /// Makes sure that a running container which mounts [`MountSource::Program`] has the product's program of now: it
+    /// may have been started with an older one. Only for engines without `files_at_rest`.
+    async fn bring_program(&self, _id: &ContainerId) -> Result<()> {
+        Err(EngineError::Unsupported("programs are brought by volumes here".to_owned()))
+    }
+    /// Puts a tar archive's files below `path` of a container; with `files_at_rest` it may never have been started.
     async fn upload_archive(&self, id: &ContainerId, path: &str, tar: Bytes) -> Result<()>;
     /// A tar archive of `path`.
     async fn download_archive(

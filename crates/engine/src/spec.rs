@@ -18,6 +18,8 @@ pub struct EngineVersion {
     pub architecture: String,
     /// What it can do here.
     pub capabilities: EngineCapabilities,
+    /// What it lacks and why, what it depends on: a sentence each, for people.
+    pub notes: Vec<String>,
 }
 
 /// A container to make.
@@ -63,6 +65,30 @@ pub struct ContainerSpec {
     pub gpu: bool,
     /// Map the calling user to this uid and gid inside (rootless Podman's keep-id); ignored without `keep_id`.
     pub keep_id: Option<(u32, u32)>,
+    /// The engine starts it anew where it ended by itself; ignored without `self_healing`.
+    pub self_healing: bool,
+}
+
+impl ContainerSpec {
+    /// Refuses mounts that only engines without files at rest have; the others put such things into volumes.
+    ///
+    /// # Errors
+    /// [`EngineError::Unsupported`], naming the mount.
+    pub fn check_mounts_of_files_at_rest(&self) -> crate::Result<()> {
+        let foreign = |mount: &&Mount| {
+            matches!(
+                mount.source,
+                MountSource::VolumeFolder { .. } | MountSource::Program | MountSource::File(_)
+            )
+        };
+        match self.mounts.iter().find(foreign) {
+            Some(mount) => Err(crate::EngineError::Unsupported(format!(
+                "{} would have to be filled by the engine itself",
+                mount.target
+            ))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A mount.
@@ -81,11 +107,34 @@ pub struct Mount {
 pub enum MountSource {
     /// A named volume.
     Volume(String),
+    /// A folder within a named volume, made when it is not there; for engines without `files_at_rest`.
+    VolumeFolder {
+        /// The volume.
+        volume: String,
+        /// One path component.
+        folder: String,
+    },
+    /// A folder that holds the product's own program under its own name; for engines without `files_at_rest`. The
+    /// program is there before the container's first process starts.
+    Program,
+    /// A file with this content, read-only, at most 512 KiB; for engines without `host_folders`.
+    File(Bytes),
     /// A folder or file of the engine's machine.
     Bind(String),
     /// Memory, at most this many bytes, `exec` allowed. The container's user may write there, whatever the image has at
     /// that place.
     Tmpfs(u64),
+}
+
+/// The product's own program: what [`MountSource::Program`] holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Program {
+    /// Its name there; another content is another name.
+    pub file_name: String,
+    /// The file on this machine.
+    pub path: std::path::PathBuf,
+    /// Its length, bytes.
+    pub len: u64,
 }
 
 /// A TCP port published on the host's loopback.
@@ -102,6 +151,8 @@ pub struct PortBinding {
 pub enum ContainerState {
     /// Made, never started.
     Created,
+    /// Was started, and waits for the engine: for a machine, an image, a volume.
+    Starting,
     /// Runs.
     Running,
     /// Frozen.
@@ -146,7 +197,8 @@ pub struct ContainerDetails {
     pub exit_status: Option<i64>,
     /// Killed for using more memory than its limit.
     pub out_of_memory: bool,
-    /// Process id of its first process on the engine's machine; absent when not running.
+    /// Process id of its first process on the engine's machine; absent when not running, or where the engine does not
+    /// tell.
     pub pid: Option<u32>,
     /// When it was last started, as the engine says it (RFC 3339); changes with every start.
     pub started_at: String,
@@ -156,6 +208,8 @@ pub struct ContainerDetails {
     pub user: String,
     /// Published ports as they are: the host's side is known once it runs.
     pub ports: Vec<PortBinding>,
+    /// What it waits for while it is [`ContainerState::Starting`], or why it does not run, in the engine's own words.
+    pub reason: Option<String>,
 }
 
 /// A program to run in a container.
@@ -183,7 +237,7 @@ pub struct ContainerEvent {
 }
 
 /// What happened to a container.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ContainerEventKind {
     /// Made.
     Created,
@@ -199,6 +253,13 @@ pub enum ContainerEventKind {
     OutOfMemory,
     /// Removed.
     Removed,
+    /// The engine tells something of it, in its own words.
+    Told {
+        /// One or two sentences.
+        text: String,
+        /// It is a failure, or will be one unless somebody acts.
+        failed: bool,
+    },
 }
 
 /// Counters and gauges of a container.

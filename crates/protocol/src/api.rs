@@ -3,7 +3,7 @@
 //! One list, [`operations!`], makes the [`Request`] enum that a host must match whole, the [`Operation`] markers of
 //! the typed Rust client, and the TypeScript client. An operation can therefore not exist on one side only.
 
-use crate::engine::EngineInfo;
+use crate::engine::{ClusterSettings, EngineInfo};
 use crate::error::ApiError;
 use crate::metrics::Sample;
 use crate::workspace::{
@@ -315,7 +315,7 @@ pub enum HostCapability {
 }
 
 /// The settings.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, TS)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, TS)]
 #[serde(default)]
 pub struct Settings {
     /// Colours.
@@ -342,6 +342,8 @@ pub struct Settings {
     pub auto_forward: bool,
     /// The base image's starting point.
     pub base_image_from: String,
+    /// Clusters, by the name of their context in the kubeconfig.
+    pub clusters: BTreeMap<String, ClusterSettings>,
     /// Keys this version does not know, kept.
     #[serde(flatten)]
     #[ts(skip)]
@@ -362,6 +364,7 @@ impl Default for Settings {
             default_engine: None,
             auto_forward: true,
             base_image_from: "debian:bookworm".to_owned(),
+            clusters: BTreeMap::new(),
             other: BTreeMap::new(),
         }
     }

@@ -5,11 +5,15 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod clean;
+mod cluster;
 mod cockpit;
+mod cut;
 mod daemon;
 
 pub use clean::{LABEL_OWNER, left_behind, remove_all};
+pub use cluster::{ClusterPart, kubeconfig};
 pub use cockpit::{CREATE_WITHIN, TestCockpit, agent_binary, empty_spec, image};
+pub use cut::CutProxy;
 pub use daemon::PrivateDocker;
 
 use aicockpit_protocol::api::Event;

@@ -11,7 +11,8 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ("engine", &["protocol"]),
     ("engine-docker", &["engine", "protocol"]),
     ("engine-podman", &["engine", "protocol"]),
-    ("cockpit", &["protocol", "link", "engine", "engine-docker", "engine-podman"]),
+    ("engine-kubernetes", &["engine", "protocol"]),
+    ("cockpit", &["protocol", "link", "engine", "engine-docker", "engine-podman", "engine-kubernetes"]),
     ("remote", &["cockpit", "protocol"]),
     ("cli", &["cockpit", "protocol", "remote"]),
     ("desktop", &["cockpit", "protocol"]),
@@ -24,6 +25,8 @@ pub(crate) const UNSHIPPED: &[&str] = &["testkit", "xtask"];
 pub(crate) const CONFINED: &[(&str, &[&str])] = &[
     ("bollard", &["engine-docker"]),
     ("podman-api", &["engine-podman"]),
+    ("kube", &["engine-kubernetes"]),
+    ("k8s-openapi", &["engine-kubernetes"]),
     ("tauri", &["desktop"]),
     ("axum", &["remote"]),
     ("rusqlite", &["cockpit"]),

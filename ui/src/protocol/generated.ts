@@ -66,6 +66,68 @@ export type CloseTerminal = {
 terminal: TerminalId, };
 
 /**
+ * How workspaces are made in one context of the kubeconfig.
+ */
+export type ClusterSettings = { 
+/**
+ * The cluster is spoken to.
+ */
+enabled: boolean, 
+/**
+ * Namespace; absent for the context's own.
+ */
+namespace?: string, 
+/**
+ * Image of workspaces that name none. The cluster's machines pull it; cloning takes one with `sh` and `git`.
+ */
+base_image: string, 
+/**
+ * Image that carries the agent; absent where the agent is brought through the API by this machine, which must then
+ * be there whenever a workspace's pod starts.
+ */
+agent_image?: string, 
+/**
+ * Storage class of volumes; absent for the cluster's default.
+ */
+storage_class?: string, 
+/**
+ * Size of a workspace's volume, GiB, at least 1.
+ */
+storage_gib: number, 
+/**
+ * Labels that a machine must carry.
+ */
+node_selector: { [key in string]: string }, 
+/**
+ * Tolerations, as in a pod's specification.
+ */
+tolerations: unknown[], 
+/**
+ * Runtime class.
+ */
+runtime_class?: string, 
+/**
+ * Name of the secret with the credentials of the images' registry.
+ */
+pull_secret?: string, 
+/**
+ * Service account; absent for the namespace's default. Its token is never mounted.
+ */
+service_account?: string, 
+/**
+ * Labels added to every object.
+ */
+labels: { [key in string]: string }, 
+/**
+ * Resource that stands for a GPU.
+ */
+gpu_resource: string, 
+/**
+ * What else the pods' specification holds (a JSON merge patch, RFC 7386, over the one that AiCockpit makes).
+ */
+pod_template?: unknown, };
+
+/**
  * The engine's own id of a container.
  */
 export type ContainerId = string;
@@ -242,12 +304,53 @@ keep_id: boolean,
 /**
  * Networks can be made with a chosen subnet.
  */
-custom_subnet: boolean, };
+custom_subnet: boolean, 
+/**
+ * It has a store of images: they can be built, pulled, imported, listed and removed. Without one, its machines
+ * pull what a container names.
+ */
+images: boolean, 
+/**
+ * Files can be put into, and read from, a container that does not run.
+ */
+files_at_rest: boolean, 
+/**
+ * Folders of this machine can be mounted.
+ */
+host_folders: boolean, 
+/**
+ * Ports can be published on this machine's loopback.
+ */
+published_ports: boolean, 
+/**
+ * What was written outside of volumes outlives a stop.
+ */
+keeps_root: boolean, 
+/**
+ * A program can be run in a container as another user, in another folder, with more variables.
+ */
+exec_options: boolean, 
+/**
+ * A container can be cut off from every network, by the engine itself.
+ */
+no_network: boolean, 
+/**
+ * Containers may hold the few capabilities without which `sudo` cannot work.
+ */
+sudo: boolean, 
+/**
+ * Errors are told apart from other output in a container's log.
+ */
+split_logs: boolean, 
+/**
+ * A container that ended by itself, or whose machine was lost, is started anew by the engine.
+ */
+self_healing: boolean, };
 
 /**
  * Whether an engine can be used.
  */
-export type EngineHealth = "checking" | "ready" | "stopped" | "missing" | "not_permitted" | "too_old" | "failing";
+export type EngineHealth = "off" | "checking" | "ready" | "stopped" | "missing" | "not_permitted" | "too_old" | "failing";
 
 /**
  * An engine connection of this cockpit, for instance `docker` or `podman-rootless`. Stable across restarts.
@@ -297,12 +400,16 @@ architecture?: string,
 /**
  * What it can do; all false until it was ready once.
  */
-capabilities: EngineCapabilities, };
+capabilities: EngineCapabilities, 
+/**
+ * What it lacks and why, what it depends on: a sentence each.
+ */
+notes: Array<string>, };
 
 /**
  * The kind of an engine.
  */
-export type EngineKind = "docker" | "podman";
+export type EngineKind = "docker" | "podman" | "kubernetes";
 
 /**
  * Names an engine.
@@ -1257,7 +1364,11 @@ auto_forward: boolean,
 /**
  * The base image's starting point.
  */
-base_image_from: string, };
+base_image_from: string, 
+/**
+ * Clusters, by the name of their context in the kubeconfig.
+ */
+clusters: { [key in string]: ClusterSettings }, };
 
 /**
  * Sends a signal to a process of the workspace's user.

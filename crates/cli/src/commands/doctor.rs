@@ -1,14 +1,16 @@
 //! `doctor`: what AiCockpit needs on this machine, and how to mend what is missing.
 
 use crate::output::{json, say, word};
-use aicockpit_cockpit::engines::Engines;
+use aicockpit_cockpit::engines::{Clusters, Engines};
 use aicockpit_cockpit::socket::{Client, FILE_NAME};
+use aicockpit_cockpit::store::Store;
 use aicockpit_cockpit::{CockpitError, EngineSelection, EventBus, resources};
-use aicockpit_protocol::api::{Empty, EngineRefresh};
+use aicockpit_protocol::api::{Empty, EngineRefresh, Settings};
 use aicockpit_protocol::engine::{EngineHealth, EngineInfo};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tokio::sync::watch;
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -99,7 +101,8 @@ async fn engines() -> Vec<Finding> {
             Err(error) => return vec![Finding::bad("engines", error.message)],
         },
         None => {
-            let (engines, _news) = Engines::start(EngineSelection::Discover, EventBus::default());
+            let clusters = Clusters::new(settings().await, None);
+            let (engines, _news) = Engines::start(EngineSelection::Discover, clusters, EventBus::default());
             engines.settled().await;
             engines.stop();
             engines.list()
@@ -116,12 +119,26 @@ async fn engines() -> Vec<Finding> {
     findings
 }
 
+/// The settings, which say what clusters are looked at; the defaults where the store cannot be opened.
+async fn settings() -> watch::Receiver<Settings> {
+    let kept = async {
+        let store = Store::open(&resources::data_directory().ok()?).ok()?;
+        let settings = store.settings().await.ok();
+        store.close();
+        settings
+    };
+    watch::channel(kept.await.unwrap_or_default()).1
+}
+
 /// One engine; any one of them suffices.
 fn engine(info: &EngineInfo) -> Finding {
     let check = format!("engine {}", info.name);
     let version = info.version.as_deref().unwrap_or("of unknown version");
     if info.health == EngineHealth::Ready {
         return Finding::good(&check, format!("{version} at {}", info.endpoint));
+    }
+    if info.health == EngineHealth::Off {
+        return Finding { needed: false, ..Finding::good(&check, "switched off in the settings") };
     }
     let problem = info.problem.clone().unwrap_or_else(|| word(&info.health));
     Finding { needed: false, remedy: info.remedy_command.clone(), ..Finding::bad(&check, problem) }

@@ -147,7 +147,7 @@ async fn catch_up(shared: Arc<Shared>, connection: Arc<Connection>, again: bool)
 }
 
 /// Asks on this very connection; nothing where it broke, since the next one catches up anew.
-async fn ask(shared: &Shared, connection: &Connection, call: Call) -> Option<Answer> {
+pub(super) async fn ask(shared: &Shared, connection: &Connection, call: Call) -> Option<Answer> {
     let kind = super::check::CallKind::of(&call);
     let id = shared.ids.fetch_add(1, Ordering::Relaxed);
     let request = super::connection::encode_request(id, call).ok()?;

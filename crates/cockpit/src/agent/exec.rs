@@ -1,7 +1,7 @@
 //! The byte pipe to an agent by an engine's exec.
 
 use super::connection::{ConnectError, Pipe, PostMortem};
-use aicockpit_engine::{ContainerState, Engine, EngineError, ExecExit, ExecSpec};
+use aicockpit_engine::{ContainerDetails, ContainerState, Engine, EngineError, ExecExit, ExecSpec};
 use aicockpit_protocol::{ApiError, ContainerId, ErrorCode};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -73,6 +73,9 @@ async fn explain(engine: &dyn Engine, container: &ContainerId, error: EngineErro
             Ok(details) if details.state == ContainerState::Paused => ConnectError::fatal(
                 ApiError::new(ErrorCode::InvalidState, "The workspace is paused.").hint("Resume it."),
             ),
+            Ok(details) if details.state == ContainerState::Starting => {
+                ConnectError::fatal(starting(details))
+            }
             Ok(details) if details.state != ContainerState::Running => ConnectError::fatal(
                 ApiError::new(ErrorCode::InvalidState, "The workspace is not running.").hint("Start it."),
             ),
@@ -81,6 +84,16 @@ async fn explain(engine: &dyn Engine, container: &ContainerId, error: EngineErro
             }
             _ => ConnectError::transient(api),
         },
+    }
+}
+
+/// The connection is tried again once the engine tells that it runs.
+fn starting(details: ContainerDetails) -> ApiError {
+    let error = ApiError::new(ErrorCode::InvalidState, "The workspace is being started.")
+        .hint("It is connected to again when it runs.");
+    match details.reason {
+        Some(reason) => error.detail(reason),
+        None => error,
     }
 }
 

@@ -182,6 +182,15 @@ impl AgentHandle {
         check::answer(kind, answer?)
     }
 
+    /// Asks the agent where there is a connection, which is not kept open for it; nothing elsewhere.
+    pub async fn call_where_connected(&self, call: Call) -> Option<Answer> {
+        let connection = match &*self.0.phase.borrow() {
+            Phase::Connected(connection) => Arc::clone(connection),
+            _ => return None,
+        };
+        driver::ask(&self.0, &connection, call).await
+    }
+
     /// Opens a stream.
     ///
     /// # Errors

@@ -1,19 +1,21 @@
 //! Which engines there are, whether they can be used, and what their containers do.
 //!
 //! Each engine has one task. It probes; while the engine is ready it follows the engine's event stream, whose end is
-//! the news that the engine went away; else it tries again every two seconds. Nothing else asks an engine whether
-//! it lives.
+//! the news that the engine went away; else it tries again, every two seconds or, over a network, ever more rarely.
+//! Nothing else asks an engine whether it lives. A cluster that the settings switch off is listed and left alone.
 
+mod clusters;
 mod discovery;
 mod follow;
 
+pub use clusters::Clusters;
 pub use discovery::{EngineSelection, KnownEngine};
 
 use crate::EventBus;
 use crate::workspaces::labels;
 use aicockpit_engine::{ContainerEvent, ContainerSummary, Endpoint, Engine};
 use aicockpit_protocol::api::{Event, ForeignContainer, ImageInfo};
-use aicockpit_protocol::engine::{EngineCapabilities, EngineHealth, EngineInfo};
+use aicockpit_protocol::engine::{ClusterSettings, EngineCapabilities, EngineHealth, EngineInfo, EngineKind};
 use aicockpit_protocol::{ApiError, EngineId, ErrorCode};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{Notify, mpsc, watch};
@@ -46,6 +48,7 @@ pub enum EngineNews {
 /// The engines of this cockpit.
 pub struct Engines {
     selection: EngineSelection,
+    clusters: Clusters,
     slots: RwLock<Vec<Arc<Slot>>>,
     events: EventBus,
     news: mpsc::UnboundedSender<EngineNews>,
@@ -60,11 +63,24 @@ struct Slot {
     /// Set once the first probe has an answer, and its containers are told.
     looked_at: watch::Sender<bool>,
     wake: Notify,
+    /// The settings say whether it is used.
+    has_switch: bool,
+    /// The settings by which it was last looked at.
+    settings: Mutex<ClusterSettings>,
 }
 
 impl Slot {
     fn info(&self) -> EngineInfo {
         self.info.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn settings_are(&self, now: ClusterSettings) {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
+    /// Whether these are the settings by which it was last looked at.
+    fn is_by(&self, now: &ClusterSettings) -> bool {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) == *now
     }
 }
 
@@ -72,11 +88,13 @@ impl Engines {
     /// Starts to look at the selected engines. News go to the returned receiver.
     pub fn start(
         selection: EngineSelection,
+        clusters: Clusters,
         events: EventBus,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<EngineNews>) {
         let (news, receiver) = mpsc::unbounded_channel();
         let engines = Arc::new(Self {
             selection,
+            clusters,
             slots: RwLock::default(),
             events,
             news,
@@ -112,6 +130,18 @@ impl Engines {
         self.list()
     }
 
+    /// The settings were changed: what is asked from now on waits until the clusters concerned were looked at anew.
+    pub fn settings_changed(&self) {
+        for slot in self.slots() {
+            slot.looked_at.send_if_modified(|looked_at| {
+                // Else its task has heard of it already.
+                let again = !slot.is_by(&self.clusters.of(&slot.endpoint));
+                *looked_at &= !again;
+                again
+            });
+        }
+    }
+
     /// Waits until every engine has been looked at once.
     pub async fn settled(&self) {
         for slot in self.slots() {
@@ -143,6 +173,11 @@ impl Engines {
         self.slot(id).map(|slot| slot.info().health)
     }
 
+    /// How a person wants an engine on a cluster used; the defaults for any other.
+    pub fn cluster_settings(&self, id: &EngineId) -> ClusterSettings {
+        self.slot(id).map(|slot| self.clusters.of(&slot.endpoint)).unwrap_or_default()
+    }
+
     /// What an engine can do.
     pub fn capabilities(&self, id: &EngineId) -> EngineCapabilities {
         self.slot(id).map(|slot| slot.info().capabilities).unwrap_or_default()
@@ -168,7 +203,7 @@ impl Engines {
     }
 
     /// The engine for a new workspace: the one asked for, else the preferred one where it is ready, else the first
-    /// that is. Waits until each was looked at once.
+    /// that is. Waits until each of those was looked at once.
     ///
     /// # Errors
     /// [`ErrorCode::EngineUnavailable`] when it, or none at all, is ready.
@@ -177,19 +212,24 @@ impl Engines {
         asked: Option<&EngineId>,
         preferred: Option<&EngineId>,
     ) -> Result<Arc<dyn Engine>, ApiError> {
-        self.settled().await;
         if let Some(id) = asked {
-            return self.ready(id);
+            return self.when_ready(id).await;
         }
-        if let Some(engine) = preferred.and_then(|id| self.ready(id).ok()) {
+        if let Some(id) = preferred
+            && let Ok(engine) = self.when_ready(id).await
+        {
             return Ok(engine);
         }
-        let infos = self.list();
-        if let Some(info) = infos.iter().find(|info| info.health == EngineHealth::Ready) {
-            return self.ready(&info.id);
+        // One by one: a cluster that does not answer comes last, and is not waited for where another is ready.
+        for slot in self.slots() {
+            if let Ok(engine) = self.when_ready(&slot.endpoint.id).await {
+                return Ok(engine);
+            }
         }
-        // An installed engine that does not run is nearer to working than one that is missing.
-        let nearest = infos.iter().find(|info| info.health != EngineHealth::Missing).or(infos.first());
+        let infos = self.list();
+        // An installed engine that does not run is nearer to working than one that is missing or switched off.
+        let is_near = |info: &&EngineInfo| !matches!(info.health, EngineHealth::Missing | EngineHealth::Off);
+        let nearest = infos.iter().find(is_near).or(infos.first());
         Err(nearest.map(unavailable).unwrap_or_else(|| {
             ApiError::new(ErrorCode::EngineUnavailable, "No container engine was found on this machine.")
                 .hint("Install Docker or Podman; it appears by itself.")
@@ -205,16 +245,14 @@ impl Engines {
         id: &EngineId,
         owner: &str,
     ) -> Result<Vec<ForeignContainer>, ApiError> {
-        let all = self
-            .when_ready(id)
-            .await?
-            .list_containers(&[])
-            .await
-            .map_err(|e| e.to_api("list the containers"))?;
+        let engine = self.when_ready(id).await?;
+        let all = engine.list_containers(&[]).await.map_err(|e| e.to_api("list the containers"))?;
+        // A container that was not made for it has no place for the agent.
+        let takes_agent = engine.capabilities().files_at_rest;
         Ok(all
             .into_iter()
             .filter(|container| match labels::get(&container.labels, labels::KIND) {
-                None => true,
+                None => takes_agent,
                 Some(labels::KIND_WORKSPACE) => labels::get(&container.labels, labels::OWNER) != Some(owner),
                 Some(_) => false,
             })
@@ -227,13 +265,16 @@ impl Engines {
             .collect())
     }
 
-    /// Images on an engine.
+    /// Images on an engine; none where it has no store of them.
     ///
     /// # Errors
     /// When the engine is not ready or refuses.
     pub async fn images(&self, id: &EngineId) -> Result<Vec<ImageInfo>, ApiError> {
-        let images =
-            self.when_ready(id).await?.list_images().await.map_err(|e| e.to_api("list the images"))?;
+        let engine = self.when_ready(id).await?;
+        if !engine.capabilities().images {
+            return Ok(Vec::new());
+        }
+        let images = engine.list_images().await.map_err(|e| e.to_api("list the images"))?;
         Ok(images
             .into_iter()
             .map(|image| ImageInfo {
@@ -256,7 +297,7 @@ impl Engines {
     /// Adds engines that are new since the last look. One that is gone from the configuration stays as it is: its
     /// health says the rest.
     fn discover(&self) {
-        let found = self.selection.engines();
+        let found = self.selection.engines(&self.clusters);
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         for KnownEngine { endpoint, engine } in found {
             if slots.iter().any(|slot| slot.endpoint.id == endpoint.id) {
@@ -273,8 +314,11 @@ impl Engines {
                 version: None,
                 architecture: None,
                 capabilities: EngineCapabilities::default(),
+                notes: Vec::new(),
             };
             let slot = Arc::new(Slot {
+                has_switch: self.selection.has_switches() && endpoint.kind == EngineKind::Kubernetes,
+                settings: Mutex::new(self.clusters.of(&endpoint)),
                 endpoint,
                 engine,
                 info: Mutex::new(info.clone()),
@@ -283,7 +327,12 @@ impl Engines {
             });
             slots.push(Arc::clone(&slot));
             self.events.send(Event::Engine { engine: info });
-            let follower = follow::Follower { slot, events: self.events.clone(), news: self.news.clone() };
+            let follower = follow::Follower {
+                slot,
+                clusters: self.clusters.clone(),
+                events: self.events.clone(),
+                news: self.news.clone(),
+            };
             let stop = self.stop.clone();
             tokio::spawn(async move { stop.run_until_cancelled(follower.run()).await });
         }

@@ -9,7 +9,7 @@ use super::{PlanResources, shared};
 use crate::CockpitError;
 use crate::resources::AGENT_ARCHITECTURE;
 use crate::workspaces::labels;
-use aicockpit_engine::{ContainerSpec, Engine, EngineError, Mount, MountSource, Result};
+use aicockpit_engine::{ContainerSpec, Engine, EngineError, Mount, MountSource, Program, Result};
 use aicockpit_protocol::{ContainerId, WorkspaceId};
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -47,6 +47,11 @@ impl AgentBinary {
     /// Its path inside every workspace.
     pub fn program(&self) -> String {
         format!("{}/{}", labels::AGENT_MOUNT, self.file_name)
+    }
+
+    /// As engines take it that bring it themselves.
+    pub(crate) fn as_program(&self) -> Program {
+        Program { file_name: self.file_name.clone(), path: self.path.clone(), len: self.len }
     }
 
     /// First digits of its content hash, hex.

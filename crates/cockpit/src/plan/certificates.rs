@@ -3,12 +3,14 @@
 //! The bundle is mounted read-only, and variables name it to programs that keep authorities of their own (Python,
 //! Node.js, Cargo, Git). All others look into the image's own store, also what runs by `sudo`, which passes few
 //! variables on: so, before the container first starts, that store is extended, and what would be lost by installing
-//! or updating `ca-certificates` is put where that finds it.
+//! or updating `ca-certificates` is put where that finds it. Where an engine takes no files into a container at rest
+//! there are the bundle and the variables alone.
 
 use super::archive::{Archive, ROOT};
 use super::user::{MAX_ACCOUNTS_LEN, read_file};
 use crate::hardening::{self, CERTIFICATE_VARIABLES, CERTIFICATES_TARGET};
 use aicockpit_engine::{Engine, EngineError, Mount, MountSource};
+use aicockpit_protocol::engine::EngineCapabilities;
 use aicockpit_protocol::{ApiError, ContainerId, ErrorCode};
 use bytes::Bytes;
 use std::io;
@@ -22,8 +24,11 @@ const APT: &str = "etc/apt/apt.conf.d/90aicockpit-certificates";
 /// `sudo` passes the variables on.
 const SUDO: &str = "etc/sudoers.d/aicockpit-certificates";
 
+/// The largest bundle that an engine carries to machines that do not see this one's folders.
+const MAX_CARRIED_LEN: usize = 512 * 1024;
+
 /// The host's certificate bundle, read-only.
-pub(super) fn mount() -> Result<Mount, ApiError> {
+pub(super) fn mount(capabilities: &EngineCapabilities) -> Result<Mount, ApiError> {
     let bundle = hardening::host_certificates().ok_or_else(|| {
         ApiError::new(
             ErrorCode::NotFound,
@@ -31,11 +36,29 @@ pub(super) fn mount() -> Result<Mount, ApiError> {
         )
         .hint("Install the package ca-certificates, or create the workspace without trusting the host's.")
     })?;
-    Ok(Mount {
-        target: CERTIFICATES_TARGET.to_owned(),
-        read_only: true,
-        source: MountSource::Bind(bundle.display().to_string()),
-    })
+    let source = match capabilities.host_folders {
+        true => MountSource::Bind(bundle.display().to_string()),
+        false => carried(std::fs::read(&bundle).map_err(unreadable)?)?,
+    };
+    Ok(Mount { target: CERTIFICATES_TARGET.to_owned(), read_only: true, source })
+}
+
+fn carried(bundle: Vec<u8>) -> Result<MountSource, ApiError> {
+    if bundle.len() <= MAX_CARRIED_LEN {
+        return Ok(MountSource::File(bundle.into()));
+    }
+    let message = format!(
+        "This machine's bundle of certificate authorities has {} KiB; a cluster takes at most {} KiB.",
+        bundle.len().div_ceil(1024),
+        MAX_CARRIED_LEN / 1024
+    );
+    Err(ApiError::new(ErrorCode::TooLarge, message)
+        .hint("Let SSL_CERT_FILE name a smaller bundle, or leave trusting the host's certificates out."))
+}
+
+fn unreadable(error: io::Error) -> ApiError {
+    ApiError::new(ErrorCode::NotFound, format!("The host's certificates cannot be read: {error}."))
+        .hint("Check the file that SSL_CERT_FILE names, or the package ca-certificates.")
 }
 
 /// Extends the store of a container that was never started and whose root is writable.
@@ -46,10 +69,6 @@ pub(super) async fn install(engine: &dyn Engine, container: &ContainerId) -> Res
         store: look(STORE).await?,
         apt: look("/etc/apt/apt.conf.d").await?.is_some(),
         sudo: look("/etc/sudoers").await?.is_some(),
-    };
-    let unreadable = |error: io::Error| {
-        ApiError::new(ErrorCode::NotFound, format!("The host's certificates cannot be read: {error}."))
-            .hint("Check the file that SSL_CERT_FILE names, or the package ca-certificates.")
     };
     let bundle = match hardening::host_certificates() {
         Some(path) => tokio::fs::read(path).await.map_err(unreadable)?,
@@ -111,6 +130,14 @@ mod tests {
         assert_eq!(whole[1].1, "OWN\nHOST\n");
         assert!(whole[2].1.contains(CERTIFICATES_TARGET), "{whole:?}");
         assert!(whole[3].1.contains("SSL_CERT_FILE"), "{whole:?}");
+    }
+
+    #[test]
+    fn a_bundle_is_carried_up_to_a_size() {
+        assert_eq!(carried(b"HOST".to_vec()), Ok(MountSource::File(Bytes::from_static(b"HOST"))));
+        let error = carried(vec![b'x'; MAX_CARRIED_LEN + 1]).unwrap_err();
+        assert_eq!(error.code, ErrorCode::TooLarge);
+        assert!(error.message.contains("513 KiB") && error.hint.is_some(), "{error:?}");
     }
 
     #[test]

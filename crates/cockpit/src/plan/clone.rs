@@ -6,19 +6,24 @@
 //! user, without capabilities.
 
 use super::job::Job;
-use super::{certificates, image};
+use super::{certificates, image, mounts};
 use crate::hardening::{self, WORKSPACE_UID};
 use crate::workspaces::labels;
-use aicockpit_engine::{ContainerSpec, ContainerState, EngineError, Lines, Mount, MountSource, Progress};
+use aicockpit_engine::{
+    ContainerDetails, ContainerSpec, ContainerState, EngineError, Lines, Mount, MountSource, Progress,
+};
 use aicockpit_protocol::workspace::{Profile, Source, WorkspaceSpec};
 use aicockpit_protocol::{ApiError, ContainerId, ErrorCode};
 use futures::StreamExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where a repository of this machine is mounted.
 const LOCAL_SOURCE: &str = "/aicockpit-source";
 /// Git's words for a mounted folder that is no repository.
 const LOCAL_MISSING: &str = "repository '/aicockpit-source' does not exist";
+/// First and longest wait between two looks whether the container has ended.
+const ENDED_POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// A number that makes the log begin at the beginning.
 const WHOLE_LOG: u32 = 100_000;
 
@@ -61,6 +66,15 @@ pub(super) fn needs_network(spec: &WorkspaceSpec) -> bool {
     matches!(&spec.source, Source::Git { url, .. } if origin(url) == Origin::Remote)
 }
 
+/// Whether a workspace is made from what lies on this machine.
+pub(crate) fn is_of_this_machine(source: &Source) -> bool {
+    match source {
+        Source::Folder { .. } => true,
+        Source::Git { url, .. } => origin(url) != Origin::Remote,
+        Source::Empty => false,
+    }
+}
+
 /// Refuses addresses that cannot be cloned.
 ///
 /// # Errors
@@ -97,7 +111,7 @@ pub(super) async fn run(job: &Job, progress: &Progress) -> Result<(), ApiError> 
     let spec = job.spec();
     let Source::Git { url, branch } = &spec.source else { return Ok(()) };
     check_source(url, branch.as_deref())?;
-    let image = image::base(job, progress).await?;
+    let image = image::for_clone(job, progress).await?;
     let to_api = |error: EngineError| error.to_api("run the clone");
     let name = labels::helper_name(job.id(), "clone");
     job.engine.remove_container(&labels::by_name(&name)).await.map_err(to_api)?;
@@ -124,12 +138,8 @@ fn helper_spec(
     image: String,
 ) -> Result<ContainerSpec, ApiError> {
     let origin = origin(url);
-    let volume = labels::object_name(job.id());
-    let mut mounts = vec![Mount {
-        target: labels::FOLDER.to_owned(),
-        read_only: false,
-        source: MountSource::Volume(volume.clone()),
-    }];
+    let engine = job.engine.capabilities();
+    let mut mounts = vec![mounts::folder(job.id(), &engine)];
     let mut env = vec![
         ("GIT_TERMINAL_PROMPT".to_owned(), "0".to_owned()),
         ("GIT_SSH_COMMAND".to_owned(), "ssh -oBatchMode=yes".to_owned()),
@@ -148,12 +158,11 @@ fn helper_spec(
         Origin::Remote => (url.to_owned(), String::new()),
     };
     if spec.trust_host_certificates {
-        mounts.push(certificates::mount()?);
+        mounts.push(certificates::mount(&engine)?);
         env.extend(hardening::certificate_variables());
     }
     let local = origin != Origin::Remote;
     let capabilities: &[&str] = if local { &["CHOWN", "DAC_OVERRIDE", "FOWNER"] } else { &[] };
-    let engine = job.engine.capabilities();
     let limits = hardening::effective_limits(&spec.limits, &engine);
     Ok(ContainerSpec {
         name,
@@ -167,7 +176,7 @@ fn helper_spec(
         env,
         labels: labels::of_helper(job.id(), job.workspaces.store.owner()),
         mounts,
-        network: (!local).then_some(volume),
+        network: (!local).then(|| labels::object_name(job.id())),
         capabilities: capabilities.iter().map(|name| (*name).to_owned()).collect(),
         no_new_privileges: true,
         memory_bytes: limits.memory_bytes,
@@ -179,10 +188,11 @@ fn helper_spec(
 
 async fn clone_in(job: &Job, helper: &ContainerId, url: &str, progress: &Progress) -> Result<(), ApiError> {
     let to_api = |error: EngineError| error.to_api("run the clone");
-    job.engine.start_container(helper).await.map_err(to_api)?;
+    let Some(started) = job.start_container(helper).await else { return Err(super::cancelled()) };
+    started.map_err(to_api)?;
     let mut said = Lines::new(progress);
     job.until_cancelled(follow(job, helper, &mut said), to_api).await?;
-    let details = job.engine.inspect_container(helper).await.map_err(to_api)?;
+    let details = job.until_cancelled(ended(job, helper), to_api).await?;
     match details.exit_status {
         Some(0) if details.state == ContainerState::Exited => Ok(()),
         _ if details.out_of_memory => Err(ApiError::new(
@@ -194,6 +204,19 @@ async fn clone_in(job: &Job, helper: &ContainerId, url: &str, progress: &Progres
             said.end_line();
             Err(explain(url, &said.last()))
         }
+    }
+}
+
+/// How the container ended. Some engines know of the end a moment after its output has ended.
+async fn ended(job: &Job, helper: &ContainerId) -> Result<ContainerDetails, EngineError> {
+    let mut wait = ENDED_POLL.0;
+    loop {
+        let details = job.engine.inspect_container(helper).await?;
+        if !matches!(details.state, ContainerState::Running | ContainerState::Starting) {
+            return Ok(details);
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(ENDED_POLL.1);
     }
 }
 
@@ -272,6 +295,14 @@ mod tests {
             let expected = path.map_or(Origin::Remote, |path| Origin::Local(path.into()));
             assert_eq!(origin(url), expected, "{url}");
         }
+    }
+
+    #[test]
+    fn folders_and_repositories_of_this_machine_are_known_as_such() {
+        let git = |url: &str| Source::Git { url: url.to_owned(), branch: None };
+        assert!(is_of_this_machine(&git("file:///srv/a")) && is_of_this_machine(&git("/srv/a")));
+        assert!(is_of_this_machine(&Source::Folder { path: "/srv".to_owned() }));
+        assert!(!is_of_this_machine(&git("https://example.org/a")) && !is_of_this_machine(&Source::Empty));
     }
 
     #[test]

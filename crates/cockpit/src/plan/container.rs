@@ -1,11 +1,10 @@
 //! The workspace's container.
 
-use super::agent_volume;
 use super::archive::Owner;
-use super::certificates;
 use super::image::ReadyImage;
 use super::job::Job;
-use super::user;
+use super::mounts::{self, Mounts};
+use super::{certificates, user};
 use crate::hardening::{self, WORKSPACE_UID};
 use crate::store::StoredWorkspace;
 use crate::workspaces::{labels, names};
@@ -14,6 +13,10 @@ use aicockpit_protocol::engine::EngineCapabilities;
 use aicockpit_protocol::workspace::{Profile, Source, StepKind, StepState};
 use aicockpit_protocol::{ApiError, ContainerId, ErrorCode};
 use std::path::Path;
+
+/// What a person is told of a Locked workspace where the engine cannot promise that it has no network.
+const UNCERTAIN_NETWORK: &str =
+    "Whether it is really cut off from every network depends on the cluster's network plugin.";
 
 /// Makes the container, or takes the one that an earlier run of the plan has made whole.
 pub(super) async fn ensure(job: &Job, image: &ReadyImage) -> Result<ContainerId, ApiError> {
@@ -27,7 +30,7 @@ pub(super) async fn ensure(job: &Job, image: &ReadyImage) -> Result<ContainerId,
     let record = job.entry.snapshot();
     let capabilities = job.engine.capabilities();
     let user = user_of(&record.spec.source, &capabilities)?;
-    let spec = spec(&record, job, image, user, &capabilities)?;
+    let spec = spec(&record, &job.workspaces.plans.agent.program(), image, user, &capabilities)?;
     let container = match job.engine.create_container(&spec).await {
         // Half-made by a run that was cut off: its volumes and the network stay, only it is made again.
         Err(EngineError::Conflict(_)) => {
@@ -36,21 +39,40 @@ pub(super) async fn ensure(job: &Job, image: &ReadyImage) -> Result<ContainerId,
         }
         created => created.map_err(to_api)?,
     };
-    // Only now: Docker makes the working directory as root when it creates the container, and lets an empty volume
-    // that is mounted there take over its owner.
-    match record.spec.profile {
-        Profile::Standard => {
-            if user.uid != 0 {
-                let owns_folder = !matches!(record.spec.source, Source::Folder { .. });
-                user::prepare(job, &container, image, user, owns_folder).await?;
-            }
-            if record.spec.trust_host_certificates {
-                certificates::install(&*job.engine, &container).await?;
-            }
-        }
-        Profile::Locked => give_volumes(job, &spec, image, user).await?,
+    if capabilities.files_at_rest {
+        prepare(job, &container, &spec, image, user).await?;
+    }
+    if record.spec.profile == Profile::Locked && !capabilities.no_network {
+        job.step_note(StepKind::Container, UNCERTAIN_NETWORK).await;
+        job.workspaces.note(&job.entry, UNCERTAIN_NETWORK, false).await;
     }
     Ok(container)
+}
+
+/// Puts into a container that was never started what its user needs.
+async fn prepare(
+    job: &Job,
+    container: &ContainerId,
+    made_from: &ContainerSpec,
+    image: &ReadyImage,
+    user: Owner,
+) -> Result<(), ApiError> {
+    let spec = job.spec();
+    // Only now: Docker makes the working directory as root when it creates the container, and lets an empty volume
+    // that is mounted there take over its owner.
+    match spec.profile {
+        Profile::Standard => {
+            if user.uid != 0 {
+                let owns_folder = !matches!(spec.source, Source::Folder { .. });
+                user::prepare(job, container, image, user, owns_folder).await?;
+            }
+            if spec.trust_host_certificates {
+                certificates::install(&*job.engine, container).await?;
+            }
+            Ok(())
+        }
+        Profile::Locked => give_volumes(job, made_from, image, user).await,
+    }
 }
 
 /// Who runs in the container. With a folder of the host its owner, so that files keep it.
@@ -71,7 +93,7 @@ fn user_of(source: &Source, capabilities: &EngineCapabilities) -> Result<Owner, 
 
 fn spec(
     record: &StoredWorkspace,
-    job: &Job,
+    agent: &str,
     image: &ReadyImage,
     user: Owner,
     capabilities: &EngineCapabilities,
@@ -79,36 +101,14 @@ fn spec(
     let spec = &record.spec;
     let name = labels::object_name(&record.id);
     let locked = spec.profile == Profile::Locked;
+    // Without `sudo` capabilities are of no use to anyone.
+    let unprivileged = locked || !capabilities.sudo;
     let limits = hardening::effective_limits(&spec.limits, capabilities);
-    let mut env = Vec::new();
-    let mut mounts = vec![
-        agent_volume::mount(true),
-        mount(
-            labels::FOLDER,
-            match &spec.source {
-                Source::Folder { path } => MountSource::Bind(path.clone()),
-                Source::Git { .. } | Source::Empty => MountSource::Volume(name.clone()),
-            },
-        ),
-    ];
-    if locked {
-        env.push(("HOME".to_owned(), user::HOME.to_owned()));
-        mounts.push(mount(user::HOME, MountSource::Volume(labels::home_volume_name(&record.id))));
-        let size = hardening::locked_tmpfs_bytes(&limits);
-        mounts.extend(hardening::LOCKED_TMPFS.iter().map(|target| mount(target, MountSource::Tmpfs(size))));
-    }
-    if spec.trust_host_certificates {
-        mounts.push(certificates::mount()?);
-        env.extend(hardening::certificate_variables());
-    }
+    let Mounts { mounts, mut env } = mounts::of_workspace(record, &limits, capabilities)?;
     env.extend(spec.env.iter().map(|(name, value)| (name.clone(), value.clone())));
     Ok(ContainerSpec {
         image: image.reference.clone(),
-        entrypoint: Some(
-            [&job.workspaces.plans.agent.program(), "init", "--folder", labels::FOLDER]
-                .map(str::to_owned)
-                .to_vec(),
-        ),
+        entrypoint: Some([agent, "init", "--folder", labels::FOLDER].map(str::to_owned).to_vec()),
         command: None,
         user: Some(format!("{}:{}", user.uid, user.gid)),
         env,
@@ -122,20 +122,17 @@ fn spec(
             .iter()
             .map(|port| PortBinding { container: port.container, host: port.host })
             .collect(),
-        capabilities: if locked { Vec::new() } else { hardening::standard_capabilities() },
-        no_new_privileges: locked,
+        capabilities: if unprivileged { Vec::new() } else { hardening::standard_capabilities() },
+        no_new_privileges: unprivileged,
         read_only_root: locked,
         memory_bytes: limits.memory_bytes,
         cpu_millis: limits.cpu_millis,
         pids: limits.pids,
         gpu: spec.gpu,
+        self_healing: true,
         keep_id: capabilities.keep_id.then_some((user.uid, user.gid)),
         name,
     })
-}
-
-fn mount(target: &str, source: MountSource) -> Mount {
-    Mount { target: target.to_owned(), read_only: false, source }
 }
 
 fn labels_of(record: &StoredWorkspace) -> Result<Vec<(String, String)>, ApiError> {
@@ -187,4 +184,108 @@ async fn give_volumes(
     // By name: it may be there although creating it failed.
     let removed = job.engine.remove_container(&by_name).await;
     given.and(removed).map_err(to_api)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aicockpit_protocol::workspace::{Image, Limits, WorkspaceSpec, WorkspaceState};
+    use aicockpit_protocol::{EngineId, WorkspaceId};
+
+    const USER: Owner = Owner { uid: WORKSPACE_UID, gid: WORKSPACE_UID };
+
+    /// As an engine of this machine has them, in so far as a plan looks at them.
+    fn of_this_machine() -> EngineCapabilities {
+        EngineCapabilities {
+            memory_limit: true,
+            images: true,
+            files_at_rest: true,
+            host_folders: true,
+            published_ports: true,
+            no_network: true,
+            sudo: true,
+            ..EngineCapabilities::default()
+        }
+    }
+
+    fn of_a_cluster() -> EngineCapabilities {
+        EngineCapabilities { memory_limit: true, self_healing: true, ..EngineCapabilities::default() }
+    }
+
+    fn made(profile: Profile, capabilities: &EngineCapabilities) -> ContainerSpec {
+        let record = StoredWorkspace {
+            id: WorkspaceId::new("aaaaaaaaaaaaaaaa"),
+            name: "tool".to_owned(),
+            engine: EngineId::new("engine"),
+            owner: "me".to_owned(),
+            container: None,
+            spec: WorkspaceSpec {
+                source: Source::Empty,
+                image: Image::Base,
+                profile,
+                limits: Limits::default(),
+                trust_host_certificates: false,
+                gpu: false,
+                published_ports: Vec::new(),
+                env: [("HOME".to_owned(), "/elsewhere".to_owned())].into(),
+            },
+            state: WorkspaceState::Creating,
+            message: None,
+            created_ms: 0,
+            last_used_ms: None,
+            branch: None,
+            imported: false,
+            agent_folder: None,
+            plan: None,
+        };
+        let image = ReadyImage { reference: "image".to_owned(), id: String::new(), base: false };
+        spec(&record, "/.aicockpit/agent", &image, USER, capabilities).unwrap()
+    }
+
+    fn source<'a>(spec: &'a ContainerSpec, target: &str) -> Option<&'a MountSource> {
+        spec.mounts.iter().find(|mount| mount.target == target).map(|mount| &mount.source)
+    }
+
+    #[test]
+    fn an_engine_without_files_at_rest_brings_the_agent_and_keeps_folder_and_home_in_one_volume() {
+        for profile in [Profile::Standard, Profile::Locked] {
+            let spec = made(profile, &of_a_cluster());
+            let folder = |folder: &str| {
+                let volume = "aicockpit-aaaaaaaaaaaaaaaa".to_owned();
+                MountSource::VolumeFolder { volume, folder: folder.to_owned() }
+            };
+            assert_eq!(source(&spec, labels::AGENT_MOUNT), Some(&MountSource::Program), "{profile:?}");
+            assert_eq!(source(&spec, labels::FOLDER), Some(&folder("workspace")), "{profile:?}");
+            assert_eq!(source(&spec, user::HOME), Some(&folder("home")), "{profile:?}");
+            assert_eq!(spec.env[0], ("HOME".to_owned(), user::HOME.to_owned()), "{profile:?}");
+            assert_eq!(spec.env[1].1, "/elsewhere", "a person's own word comes last");
+            assert!(spec.self_healing && spec.check_mounts_of_files_at_rest().is_err(), "{profile:?}");
+            let volumes = mounts::volumes(&WorkspaceId::new("a"), profile, &of_a_cluster());
+            assert_eq!(volumes, ["aicockpit-a"], "{profile:?}");
+        }
+    }
+
+    #[test]
+    fn an_engine_of_this_machine_has_volumes_of_their_own() {
+        let standard = made(Profile::Standard, &of_this_machine());
+        assert_eq!(standard.mounts.len(), 2, "{:?}", standard.mounts);
+        standard.check_mounts_of_files_at_rest().unwrap();
+        let locked = made(Profile::Locked, &of_this_machine());
+        let home = MountSource::Volume("aicockpit-aaaaaaaaaaaaaaaa-home".to_owned());
+        assert_eq!(source(&locked, user::HOME), Some(&home));
+        locked.check_mounts_of_files_at_rest().unwrap();
+        let volumes = mounts::volumes(&WorkspaceId::new("a"), Profile::Locked, &of_this_machine());
+        assert_eq!(volumes, ["aicockpit-a", "aicockpit-a-home"]);
+    }
+
+    #[test]
+    fn without_sudo_a_standard_workspace_has_no_more_than_a_locked_one() {
+        let with = made(Profile::Standard, &of_this_machine());
+        assert!(!with.capabilities.is_empty() && !with.no_new_privileges && !with.read_only_root);
+        let without = made(Profile::Standard, &of_a_cluster());
+        assert!(without.capabilities.is_empty() && without.no_new_privileges && !without.read_only_root);
+        assert!(without.network.is_some() && without.memory_bytes.is_none(), "{without:?}");
+        let locked = made(Profile::Locked, &of_a_cluster());
+        assert!(locked.network.is_none() && locked.read_only_root, "{locked:?}");
+    }
 }

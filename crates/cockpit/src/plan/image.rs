@@ -5,6 +5,7 @@ use super::job::Job;
 use super::shared;
 use crate::hardening;
 use aicockpit_engine::{Engine, EngineError, ImageBuild, ImageDetails, Progress};
+use aicockpit_protocol::engine::ClusterSettings;
 use aicockpit_protocol::workspace::{Image, Source, StepKind};
 use aicockpit_protocol::{ApiError, ErrorCode};
 use bytes::Bytes;
@@ -16,13 +17,13 @@ const DOCKERFILE: &str = include_str!("../../image/Dockerfile");
 /// Label of images that were built from it.
 const BASE_LABEL: &str = "dev.aicockpit.base";
 
-/// An image that is present.
-#[derive(Clone, Debug)]
+/// An image that containers can be made from.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct ReadyImage {
     /// Its name.
     pub(super) reference: String,
-    /// What it says of itself.
-    pub(super) details: ImageDetails,
+    /// The engine's id of it; empty where the engine's machines pull it when they need it.
+    pub(super) id: String,
     /// It is the product's own.
     pub(super) base: bool,
 }
@@ -78,6 +79,10 @@ fn build_context() -> io::Result<Bytes> {
 /// Makes sure that the workspace's image is there, and the base image where a clone needs it.
 pub(super) async fn ensure(job: &Job, progress: &Progress) -> Result<ReadyImage, ApiError> {
     let spec = job.spec();
+    if !job.engine.capabilities().images {
+        job.step_note(StepKind::Image, "The cluster's machines pull it").await;
+        return Ok(pulled_elsewhere(&spec.image, &job.workspaces.engines.cluster_settings(job.engine.id())));
+    }
     match &spec.image {
         Image::Base => base(job, progress).await,
         Image::Reference { reference } => {
@@ -89,8 +94,25 @@ pub(super) async fn ensure(job: &Job, progress: &Progress) -> Result<ReadyImage,
     }
 }
 
+/// Nothing can be asked of an image, and none be built, where there is no store of them.
+fn pulled_elsewhere(image: &Image, settings: &ClusterSettings) -> ReadyImage {
+    let reference = match image {
+        Image::Base => &settings.base_image,
+        Image::Reference { reference } => reference,
+    };
+    ReadyImage { reference: reference.clone(), id: String::new(), base: false }
+}
+
+/// The image of a container that clones.
+pub(super) async fn for_clone(job: &Job, progress: &Progress) -> Result<ReadyImage, ApiError> {
+    if job.engine.capabilities().images {
+        return base(job, progress).await;
+    }
+    Ok(pulled_elsewhere(&Image::Base, &job.workspaces.engines.cluster_settings(job.engine.id())))
+}
+
 /// The base image, built when it is not there.
-pub(super) async fn base(job: &Job, progress: &Progress) -> Result<ReadyImage, ApiError> {
+async fn base(job: &Job, progress: &Progress) -> Result<ReadyImage, ApiError> {
     let from = job.workspaces.settings.get().base_image_from;
     let reference = base_image_reference(&from);
     let builds = shared(&job.workspaces.plans.builds, job.engine.id());
@@ -112,7 +134,7 @@ pub(super) async fn base(job: &Job, progress: &Progress) -> Result<ReadyImage, A
         }
         Err(error) => return Err(error.to_api("look for the base image")),
     };
-    Ok(ReadyImage { reference, details, base: true })
+    Ok(ReadyImage { reference, id: details.id.0, base: true })
 }
 
 /// The person's image, pulled when it is not there.
@@ -128,7 +150,7 @@ async fn of_person(job: &Job, reference: &str, progress: &Progress) -> Result<Re
         Err(error) => return Err(to_api(error)),
     };
     check_architecture(reference, &details)?;
-    Ok(ReadyImage { reference: reference.to_owned(), details, base: false })
+    Ok(ReadyImage { reference: reference.to_owned(), id: details.id.0, base: false })
 }
 
 /// The agent runs on the machine's own architecture only.
@@ -158,6 +180,14 @@ mod tests {
         assert_eq!(one.len(), "aicockpit/base:".len() + 12);
         assert_ne!(one, base_image_reference("debian:trixie"));
         assert!(DOCKERFILE.contains("ARG BASE=debian:bookworm\n"), "the default of the settings");
+    }
+
+    #[test]
+    fn without_a_store_the_person_s_image_or_the_cluster_s_own_is_named() {
+        let settings = ClusterSettings { base_image: "registry.example/tools".into(), ..Default::default() };
+        let of = |image| pulled_elsewhere(&image, &settings).reference;
+        assert_eq!(of(Image::Base), "registry.example/tools");
+        assert_eq!(of(Image::Reference { reference: "debian:trixie".to_owned() }), "debian:trixie");
     }
 
     #[test]

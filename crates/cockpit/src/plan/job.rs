@@ -1,7 +1,7 @@
 //! Running a plan.
 
 use super::image::ReadyImage;
-use super::{agent_volume, clone, container, image, network};
+use super::{agent_volume, clone, container, image, mounts, network};
 use crate::store::StoredWorkspace;
 use crate::workspaces::{Entry, Workspaces, labels};
 use aicockpit_engine::{ContainerState, Engine, EngineError};
@@ -154,6 +154,10 @@ impl Job {
         let image = self.step(StepKind::Image, async |progress| image::ensure(self, progress).await).await?;
         let owner = self.workspaces.store.owner();
         self.step(StepKind::Agent, async |_| {
+            if !self.engine.capabilities().files_at_rest {
+                self.step_note(StepKind::Agent, "It is brought when the workspace starts").await;
+                return Ok(());
+            }
             agent_volume::ensure(&self.workspaces.plans, &*self.engine, self.id(), owner, &image.reference)
                 .await
                 .map_err(|error| error.to_api("bring the agent to the engine"))
@@ -179,11 +183,7 @@ impl Job {
 
     async fn ensure_volumes(&self, spec: &WorkspaceSpec) -> Result<(), ApiError> {
         let labels = labels::of_helper(self.id(), self.workspaces.store.owner());
-        let mut names = vec![labels::object_name(self.id())];
-        if spec.profile == Profile::Locked {
-            names.push(labels::home_volume_name(self.id()));
-        }
-        for name in names {
+        for name in mounts::volumes(self.id(), spec.profile, &self.engine.capabilities()) {
             self.engine
                 .create_volume(&name, &labels)
                 .await
@@ -200,12 +200,23 @@ impl Job {
         }
     }
 
+    /// Starts a container; none where that was cancelled. Only an engine whose machines pull the image first takes
+    /// long enough to be cut off.
+    pub(super) async fn start_container(&self, container: &ContainerId) -> Option<Result<(), EngineError>> {
+        let starting = self.engine.start_container(container);
+        match self.engine.capabilities().images {
+            true => Some(starting.await),
+            false => self.stop.run_until_cancelled(starting).await,
+        }
+    }
+
     /// Starts the container, which may be another one afterwards.
     async fn start(&self, container: ContainerId, image: &ReadyImage) -> Result<ContainerId, ApiError> {
         let to_api = |error: EngineError| error.to_api("start the container");
-        let started = match self.engine.start_container(&container).await {
+        let Some(started) = self.start_container(&container).await else { return Err(cancelled()) };
+        let started = match started {
             // The agent's volume was removed or emptied behind our back: fill it again.
-            Err(EngineError::ProgramNotFound(_)) => {
+            Err(EngineError::ProgramNotFound(_)) if self.engine.capabilities().files_at_rest => {
                 let owner = self.workspaces.store.owner();
                 agent_volume::refill(
                     &self.workspaces.plans,
@@ -255,11 +266,17 @@ impl Job {
     /// The error that says how the container ended, where it did.
     async fn how_it_ended(&self, container: &ContainerId) -> Option<ApiError> {
         let details = self.engine.inspect_container(container).await.ok()?;
-        if matches!(details.state, ContainerState::Running | ContainerState::Paused) {
+        if matches!(
+            details.state,
+            ContainerState::Running | ContainerState::Paused | ContainerState::Starting
+        ) {
             return None;
         }
         let how = match details.exit_status {
             _ if details.out_of_memory => "was killed for using more memory than its limit".to_owned(),
+            Some(status) if details.reason.is_some() => {
+                format!("ended at once with status {status}: {}", details.reason.unwrap_or_default())
+            }
             Some(status) => format!("ended at once with status {status}"),
             None => "ended at once".to_owned(),
         };

@@ -15,16 +15,18 @@ mod clone;
 mod container;
 mod image;
 mod job;
+mod mounts;
 mod network;
 mod progress;
 mod user;
 
 pub use agent_volume::AgentBinary;
 pub(crate) use agent_volume::ensure as ensure_agent;
-pub(crate) use clone::check_source as check_git_source;
+pub(crate) use clone::{check_source as check_git_source, is_of_this_machine};
 pub use image::{base_image_reference, build_base_image};
 pub(crate) use job::{cancelled, resume, run};
 pub use progress::PlanLog;
+pub(crate) use progress::note_step;
 
 use aicockpit_engine::Subnet;
 use aicockpit_protocol::EngineId;

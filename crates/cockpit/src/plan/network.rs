@@ -77,7 +77,7 @@ fn reserve<'a>(
     let all = &job.workspaces.plans.subnets;
     let mut taken = all.lock().unwrap_or_else(PoisonError::into_inner);
     let end = match job.engine.kind() {
-        EngineKind::Docker => End::First,
+        EngineKind::Docker | EngineKind::Kubernetes => End::First,
         EngineKind::Podman => End::Last,
     };
     let subnet = free(range, end, |subnet| {

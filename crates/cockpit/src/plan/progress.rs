@@ -2,6 +2,7 @@
 
 use super::job::Job;
 use crate::now_ms;
+use crate::workspaces::{Entry, Workspaces};
 use aicockpit_engine::Progress;
 use aicockpit_protocol::ApiError;
 use aicockpit_protocol::api::{Event, PlanLogLines};
@@ -110,24 +111,7 @@ impl Job {
     }
 
     async fn change_step(&self, kind: StepKind, change: impl FnOnce(&mut PlanStep)) {
-        let record = {
-            let mut record = self.entry.record();
-            // Being deleted: what the plan still does is of no interest.
-            if record.state != WorkspaceState::Creating {
-                return;
-            }
-            let Some(step) =
-                record.plan.as_mut().and_then(|plan| plan.steps.iter_mut().find(|step| step.kind == kind))
-            else {
-                return;
-            };
-            change(step);
-            record.clone()
-        };
-        if let Some(plan) = record.plan.clone() {
-            self.workspaces.events().send(Event::Plan { workspace: self.entry.id.clone(), plan });
-        }
-        self.workspaces.keep(record).await;
+        change_step(&self.workspaces, &self.entry, kind, change).await;
     }
 
     async fn keep_log(&self, kind: StepKind) {
@@ -138,6 +122,42 @@ impl Job {
             tracing::warn!(%error, "could not keep a plan's log");
         }
     }
+}
+
+/// Says in one line what a step that is under way waits for.
+pub(crate) async fn note_step(workspaces: &Workspaces, entry: &Entry, kind: StepKind, note: &str) {
+    let change = |step: &mut PlanStep| {
+        if step.state == StepState::Running {
+            step.note = Some(note.to_owned());
+        }
+    };
+    change_step(workspaces, entry, kind, change).await;
+}
+
+async fn change_step(
+    workspaces: &Workspaces,
+    entry: &Entry,
+    kind: StepKind,
+    change: impl FnOnce(&mut PlanStep),
+) {
+    let record = {
+        let mut record = entry.record();
+        // Being deleted: what the plan still does is of no interest.
+        if record.state != WorkspaceState::Creating {
+            return;
+        }
+        let Some(step) =
+            record.plan.as_mut().and_then(|plan| plan.steps.iter_mut().find(|step| step.kind == kind))
+        else {
+            return;
+        };
+        change(step);
+        record.clone()
+    };
+    if let Some(plan) = record.plan.clone() {
+        workspaces.events().send(Event::Plan { workspace: entry.id.clone(), plan });
+    }
+    workspaces.keep(record).await;
 }
 
 async fn tell(job: Job, step: StepKind, mut lines: mpsc::UnboundedReceiver<String>) {

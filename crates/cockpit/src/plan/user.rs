@@ -42,7 +42,7 @@ pub(super) async fn prepare(
     if image.base && user.uid == WORKSPACE_UID {
         return Ok(());
     }
-    let key = format!("{} {}:{} {owns_folder}", image.details.id.0, user.uid, user.gid);
+    let key = format!("{} {}:{} {owns_folder}", image.id, user.uid, user.gid);
     let files = shared(&job.workspaces.plans.users, &key);
     let archive = files
         .0

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// Time a workspace's programs have to end after SIGTERM.
 const STOP_GRACE: Duration = Duration::from_secs(10);
+/// How long opening a workspace waits for its start.
+const START_WITHIN: Duration = Duration::from_secs(600);
 
 impl Workspaces {
     /// Starts a stopped workspace.
@@ -109,7 +111,7 @@ impl Workspaces {
 
     /// Starts or thaws a workspace where needed, and asks its agent where it is.
     async fn reach(&self, entry: &Entry) -> Result<(AgentTarget, WorkspaceInside), ApiError> {
-        match self.settled(&entry.id).await {
+        match self.started(entry).await? {
             WorkspaceState::Stopped => self.act(&entry.id, WorkspaceAction::Start).await?,
             WorkspaceState::Paused => self.act(&entry.id, WorkspaceAction::Unpause).await?,
             _ => {}
@@ -123,11 +125,38 @@ impl Workspaces {
         }
     }
 
+    /// Waits until nothing is under way, for a start with limited patience: what the engine waits for may never come.
+    async fn started(&self, entry: &Entry) -> Result<WorkspaceState, ApiError> {
+        loop {
+            if let Ok(state) = tokio::time::timeout(START_WITHIN, self.settled(&entry.id)).await {
+                return Ok(state);
+            }
+            let record = entry.snapshot();
+            if record.state == WorkspaceState::Starting {
+                let error = ApiError::new(
+                    ErrorCode::TimedOut,
+                    format!(
+                        "“{}” has not started within {} minutes.",
+                        record.name,
+                        START_WITHIN.as_secs() / 60
+                    ),
+                )
+                .hint("Its timeline says what it waits for. It goes on starting; stop it to give up.");
+                return Err(match record.message {
+                    Some(reason) => error.detail(reason),
+                    None => error,
+                });
+            }
+        }
+    }
+
     /// After an update of the product a running workspace needs the new agent beside the old one.
     async fn bring_agent(&self, entry: &Entry, engine: &dyn Engine) -> Result<(), ApiError> {
         let record = entry.snapshot();
         let Some(container) = record.container else { return Ok(()) };
-        let brought = if record.imported {
+        let brought = if !engine.capabilities().files_at_rest {
+            engine.bring_program(&container).await
+        } else if record.imported {
             super::import::bring_agent(&self.plans.agent, engine, &container).await
         } else {
             match engine.inspect_container(&container).await {
@@ -151,7 +180,17 @@ impl Workspaces {
     }
 
     async fn perform(&self, entry: &Entry, action: WorkspaceAction) -> Result<(), ApiError> {
+        let cut_off = action == WorkspaceAction::Stop && entry.stop_start();
         let _gate = entry.gate.lock().await;
+        if cut_off {
+            // Somebody may have looked in the meantime, and what the start has begun may still come.
+            self.update(entry, |record| {
+                if record.state == WorkspaceState::Stopped {
+                    record.state = WorkspaceState::Starting;
+                }
+            })
+            .await;
+        }
         // An engine that is not ready shows in the state.
         let _ = self.engines.when_ready(&entry.engine).await;
         let name = entry.snapshot().name;
@@ -161,20 +200,24 @@ impl Workspaces {
         let doing = format!("{} “{name}”", verb(action));
         let done = match action {
             WorkspaceAction::Start => self.start_container(entry, &*engine, &container).await,
-            WorkspaceAction::Stop => self.stop_container(entry, &*engine, &container).await,
+            WorkspaceAction::Stop => Some(self.stop_container(entry, &*engine, &container).await),
             WorkspaceAction::Restart => match self.stop_container(entry, &*engine, &container).await {
                 Ok(()) => self.start_container(entry, &*engine, &container).await,
-                Err(error) => Err(error),
+                Err(error) => Some(Err(error)),
             },
-            WorkspaceAction::Pause => engine.pause_container(&container).await,
-            WorkspaceAction::Unpause => engine.unpause_container(&container).await,
+            WorkspaceAction::Pause => Some(engine.pause_container(&container).await),
+            WorkspaceAction::Unpause => Some(engine.unpause_container(&container).await),
             WorkspaceAction::Open
             | WorkspaceAction::Retry
             | WorkspaceAction::Recreate
             | WorkspaceAction::Cancel
             | WorkspaceAction::Delete => {
-                Err(EngineError::Unsupported("this is not for the engine to do".to_owned()))
+                Some(Err(EngineError::Unsupported("this is not for the engine to do".to_owned())))
             }
+        };
+        // Whoever cut it off goes on from here: it is not known how far the engine came.
+        let Some(done) = done else {
+            return Err(ApiError::new(ErrorCode::Cancelled, format!("The start of “{name}” was cancelled.")));
         };
         let error = done.err().map(|error| error.to_api(&doing));
         self.sync(entry, &*engine).await;
@@ -188,23 +231,37 @@ impl Workspaces {
             }
             Some(error) => {
                 self.note(entry, error.message.clone(), true).await;
+                // An engine that gave up after a while says so to nobody else: its caller may be long gone.
+                if !engine.capabilities().images {
+                    self.update(entry, |record| {
+                        if record.state == WorkspaceState::Stopped {
+                            record.message = Some(error.message.clone());
+                        }
+                    })
+                    .await;
+                }
                 Err(error)
             }
         }
     }
 
+    /// Nothing where it was cancelled. Only an engine whose machines pull the image first takes long enough for that.
     async fn start_container(
         &self,
         entry: &Entry,
         engine: &dyn Engine,
         container: &ContainerId,
-    ) -> Result<(), EngineError> {
+    ) -> Option<Result<(), EngineError>> {
         self.update(entry, |record| {
             record.state = WorkspaceState::Starting;
             record.message = None;
         })
         .await;
-        engine.start_container(container).await
+        let starting = engine.start_container(container);
+        match engine.capabilities().images {
+            true => Some(starting.await),
+            false => entry.start(&self.stop, starting).await,
+        }
     }
 
     async fn stop_container(

@@ -150,6 +150,20 @@ fn check_ports(ports: &[PublishedPort]) -> Result<(), ApiError> {
 }
 
 fn check_capabilities(spec: &WorkspaceSpec, capabilities: &EngineCapabilities) -> Result<(), ApiError> {
+    let unsupported =
+        |message: String, hint: &str| Err(ApiError::new(ErrorCode::Unsupported, message).hint(hint));
+    if !capabilities.host_folders && plan::is_of_this_machine(&spec.source) {
+        return unsupported(
+            "This engine does not see the folders of this machine.".to_owned(),
+            "Push it to a Git server and give its address, or create an empty workspace and upload the files.",
+        );
+    }
+    if !capabilities.published_ports && !spec.published_ports.is_empty() {
+        return unsupported(
+            "This engine cannot publish ports on this machine.".to_owned(),
+            "Leave them out and forward the ports instead: that works on every engine.",
+        );
+    }
     let missing = [
         (spec.gpu && !capabilities.gpu, "pass a GPU through"),
         (spec.limits.memory_bytes.is_some() && !capabilities.memory_limit, "limit memory"),
@@ -157,10 +171,10 @@ fn check_capabilities(spec: &WorkspaceSpec, capabilities: &EngineCapabilities) -
         (spec.limits.pids.is_some() && !capabilities.pids_limit, "limit processes"),
     ];
     match missing.into_iter().find(|(missing, _)| *missing) {
-        Some((_, what)) => {
-            Err(ApiError::new(ErrorCode::Unsupported, format!("This engine cannot {what} on this machine."))
-                .hint("Leave that out, or choose another engine."))
-        }
+        Some((_, what)) => unsupported(
+            format!("This engine cannot {what} on this machine."),
+            "Leave that out, or choose another engine.",
+        ),
         None => Ok(()),
     }
 }
@@ -168,6 +182,7 @@ fn check_capabilities(spec: &WorkspaceSpec, capabilities: &EngineCapabilities) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aicockpit_protocol::workspace::{Limits, Profile};
 
     #[test]
     fn ports_are_published_once() {
@@ -181,5 +196,38 @@ mod tests {
         ] {
             assert_eq!(check_ports(&ports).unwrap_err().code, ErrorCode::InvalidArgument, "{ports:?}");
         }
+    }
+
+    #[test]
+    fn what_an_engine_cannot_do_is_refused_with_another_way() {
+        let spec = |source| WorkspaceSpec {
+            source,
+            image: Image::Base,
+            profile: Profile::Standard,
+            limits: Limits::default(),
+            trust_host_certificates: false,
+            gpu: false,
+            published_ports: Vec::new(),
+            env: Default::default(),
+        };
+        let git = |url: &str| Source::Git { url: url.to_owned(), branch: None };
+        let cluster = EngineCapabilities { self_healing: true, ..EngineCapabilities::default() };
+        let here =
+            EngineCapabilities { host_folders: true, published_ports: true, ..EngineCapabilities::default() };
+        let of_here = [Source::Folder { path: "/srv/a".to_owned() }, git("/srv/a"), git("file:///srv/a")];
+        for source in of_here {
+            let error = check_capabilities(&spec(source.clone()), &cluster).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Unsupported, "{source:?}");
+            assert!(error.hint.is_some_and(|hint| hint.contains("Git server")), "{source:?}");
+            assert_eq!(check_capabilities(&spec(source), &here), Ok(()));
+        }
+        for source in [Source::Empty, git("https://example.org/a")] {
+            assert_eq!(check_capabilities(&spec(source), &cluster), Ok(()));
+        }
+        let published_ports = vec![PublishedPort { container: 80, host: None }];
+        let with_ports = WorkspaceSpec { published_ports, ..spec(Source::Empty) };
+        assert_eq!(check_capabilities(&with_ports, &here), Ok(()));
+        let error = check_capabilities(&with_ports, &cluster).unwrap_err();
+        assert!(error.hint.is_some_and(|hint| hint.contains("forward")), "{}", error.message);
     }
 }

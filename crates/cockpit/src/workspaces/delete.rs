@@ -80,6 +80,7 @@ impl Workspaces {
                 // Kept before anything is removed: a deletion that is cut off goes on at the next start.
                 me.update(&entry, |record| record.state = WorkspaceState::Deleting).await;
                 entry.stop_plan();
+                entry.stop_start();
                 me.finish_delete(&entry).await
             })
         });

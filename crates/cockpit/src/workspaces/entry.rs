@@ -22,6 +22,10 @@ pub(crate) struct Entry {
     /// Ends the creation plan that runs now.
     pub(crate) plan_stop: Mutex<Option<CancellationToken>>,
     pub(crate) plan_log: Mutex<PlanLog>,
+    /// Ends our wait for the container's start, where it may be long.
+    start_stop: Mutex<Option<CancellationToken>>,
+    /// What the engine told last.
+    told: Mutex<String>,
     /// Somebody already waits to bring the state up to date.
     pub(crate) sync_pending: AtomicBool,
     /// Follows `record.state`, for those who wait.
@@ -38,6 +42,8 @@ impl Entry {
             gate: tokio::sync::Mutex::default(),
             plan_stop: Mutex::default(),
             plan_log: Mutex::default(),
+            start_stop: Mutex::default(),
+            told: Mutex::default(),
             sync_pending: AtomicBool::new(false),
         }
     }
@@ -80,7 +86,102 @@ impl Entry {
         }
     }
 
+    /// Runs a start that [`Entry::stop_start`] and `stop` cut off; nothing then.
+    pub(crate) async fn start<T>(
+        &self,
+        stop: &CancellationToken,
+        starting: impl Future<Output = T>,
+    ) -> Option<T> {
+        let stop = stop.child_token();
+        *self.start_stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop.clone());
+        let started = stop.run_until_cancelled(starting).await;
+        *self.start_stop.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        started
+    }
+
+    /// Ends the wait for a start; whether there was one. The engine may go on with what it began.
+    pub(crate) fn stop_start(&self) -> bool {
+        let stop = self.start_stop.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(stop) = &stop {
+            stop.cancel();
+        }
+        stop.is_some()
+    }
+
+    /// Takes note of what the engine tells; whether it is something else than the last time.
+    pub(crate) fn is_told_anew(&self, text: &str) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let anew = *told != text;
+        if anew {
+            text.clone_into(&mut told);
+        }
+        anew
+    }
+
+    /// What the engine tells next is told, even in the same words.
+    pub(crate) fn forget_told(&self) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     pub(crate) fn plan_log(&self) -> MutexGuard<'_, PlanLog> {
         self.plan_log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aicockpit_protocol::workspace::{Image, Limits, Profile, Source, WorkspaceSpec};
+
+    fn entry() -> Entry {
+        Entry::new(StoredWorkspace {
+            id: WorkspaceId::new("aaaaaaaaaaaaaaaa"),
+            name: "tool".to_owned(),
+            engine: EngineId::new("engine"),
+            owner: "me".to_owned(),
+            container: None,
+            spec: WorkspaceSpec {
+                source: Source::Empty,
+                image: Image::Base,
+                profile: Profile::Standard,
+                limits: Limits::default(),
+                trust_host_certificates: false,
+                gpu: false,
+                published_ports: Vec::new(),
+                env: Default::default(),
+            },
+            state: WorkspaceState::Starting,
+            message: None,
+            created_ms: 0,
+            last_used_ms: None,
+            branch: None,
+            imported: false,
+            agent_folder: None,
+            plan: None,
+        })
+    }
+
+    #[test]
+    fn the_same_words_are_told_once_until_something_else_happened() {
+        let entry = entry();
+        assert!(entry.is_told_anew("Pulling the image."));
+        assert!(!entry.is_told_anew("Pulling the image."));
+        assert!(entry.is_told_anew("Pulled the image."));
+        assert!(entry.is_told_anew("Pulling the image."));
+        entry.forget_told();
+        assert!(entry.is_told_anew("Pulling the image."));
+    }
+
+    #[tokio::test]
+    async fn a_start_that_never_ends_is_cut_off_and_one_that_ends_is_not() {
+        let entry = entry();
+        let all = CancellationToken::new();
+        assert!(!entry.stop_start(), "nothing to stop");
+        assert_eq!(entry.start(&all, async { 7 }).await, Some(7));
+        let forever = || entry.start(&all, std::future::pending::<()>());
+        let (started, ()) = tokio::join!(biased; forever(), async { assert!(entry.stop_start()) });
+        assert_eq!(started, None);
+        let (started, ()) = tokio::join!(biased; forever(), async { all.cancel() });
+        assert_eq!(started, None);
     }
 }

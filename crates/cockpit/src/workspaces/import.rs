@@ -36,6 +36,13 @@ impl Workspaces {
             )
             .hint("Look for it in the list of workspaces."));
         }
+        if !engine.capabilities().files_at_rest {
+            return Err(ApiError::new(
+                ErrorCode::Unsupported,
+                format!("The container {} has no place for AiCockpit's agent.", details.name),
+            )
+            .hint("Create a workspace of the same image on this engine."));
+        }
         bring_agent(&self.plans.agent, &*engine, &details.id).await.map_err(to_api)?;
         let folder = match details.working_directory.as_str() {
             "" => "/",

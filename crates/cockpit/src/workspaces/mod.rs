@@ -191,9 +191,13 @@ impl Workspaces {
         entry.state.send_if_modified(|state| std::mem::replace(state, record.state) != record.state);
         if !matches!(
             record.state,
-            WorkspaceState::Running | WorkspaceState::Creating | WorkspaceState::Paused
+            WorkspaceState::Running
+                | WorkspaceState::Creating
+                | WorkspaceState::Paused
+                | WorkspaceState::Starting
         ) {
-            // The agent ended with the container. A paused one still holds the other end of the connection.
+            // The agent ended with the container. A paused one still holds the other end of the connection, and one
+            // that its engine starts anew is connected to again, with the forwards that there were.
             self.agents.forget(&entry.id);
         }
         self.keep(record).await;

@@ -8,7 +8,8 @@ use aicockpit_engine::{
     ContainerDetails, ContainerEvent, ContainerEventKind, ContainerState, ContainerSummary, Engine,
     EngineError,
 };
-use aicockpit_protocol::workspace::{Source, WorkspaceSpec, WorkspaceState};
+use aicockpit_protocol::engine::EngineHealth;
+use aicockpit_protocol::workspace::{Source, StepKind, WorkspaceSpec, WorkspaceState};
 use aicockpit_protocol::{ContainerId, EngineId, WorkspaceId};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,6 +19,10 @@ use tokio::sync::mpsc;
 
 /// The largest spec that is read from a label: labels are foreign input.
 const MAX_SPEC_LEN: usize = 256 * 1024;
+/// Characters of what an engine tells that are kept.
+const MAX_TOLD_LEN: usize = 1_000;
+/// What a person is told where the engine gives no reason of its own.
+const STARTED_ANEW: &str = "Its engine starts it anew.";
 /// Time after which a workspace of another cockpit that lost its container is looked at again.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
@@ -54,7 +59,10 @@ impl Workspaces {
                 WorkspaceState::Creating => plan::resume(self, &entry),
                 WorkspaceState::Failed => {}
                 WorkspaceState::Deleting => self.resume_delete(&entry),
-                now if record.imported || found.map(state::of_container) != Some(now) => {
+                now if record.imported
+                    || now == WorkspaceState::Starting
+                    || found.map(state::of_container) != Some(now) =>
+                {
                     self.sync_soon(&entry)
                 }
                 _ => {}
@@ -71,12 +79,22 @@ impl Workspaces {
     }
 
     fn engine_lost(&self, id: &EngineId) {
+        let is_off = self.engines.health(id) == Some(EngineHealth::Off);
         for entry in self.all().into_iter().filter(|entry| entry.engine == *id) {
+            if is_off {
+                // Nothing is said to it any more. What was under way goes on when it is on again.
+                entry.stop_plan();
+                entry.stop_start();
+                self.agents.forget(&entry.id);
+            }
             self.publish(&entry);
         }
     }
 
     async fn container_event(&self, engine: &EngineId, event: ContainerEvent) {
+        if let ContainerEventKind::Told { text, failed } = &event.kind {
+            return self.told(engine, &event, text, *failed).await;
+        }
         let by_label = workspace_of(&event.labels)
             .filter(|_| labels::get(&event.labels, labels::KIND) == Some(labels::KIND_WORKSPACE));
         let entry = match &by_label {
@@ -105,6 +123,39 @@ impl Workspaces {
                     self.adopt(engine, id, container).await;
                 }
             }
+        }
+    }
+
+    /// The engine tells something of a workspace's container, or of a helper's.
+    async fn told(&self, engine: &EngineId, event: &ContainerEvent, text: &str, failed: bool) {
+        let entry = match workspace_of(&event.labels) {
+            Some(id) => self.entry(&id).ok(),
+            None => self.all().into_iter().find(|entry| {
+                entry.engine == *engine && entry.record().container.as_ref() == Some(&event.container)
+            }),
+        };
+        let Some(entry) = entry.filter(|entry| entry.engine == *engine) else { return };
+        let text: String = text.chars().take(MAX_TOLD_LEN).collect();
+        if !entry.is_told_anew(&text) {
+            return;
+        }
+        self.note(&entry, text.clone(), failed).await;
+        let state = entry.record().state;
+        match state {
+            WorkspaceState::Creating => {
+                let of_helper = labels::get(&event.labels, labels::KIND) == Some(labels::KIND_HELPER);
+                let step = if of_helper { StepKind::Clone } else { StepKind::Start };
+                plan::note_step(self, &entry, step, &text).await;
+            }
+            WorkspaceState::Starting => {
+                self.update(&entry, |record| {
+                    if record.state == WorkspaceState::Starting {
+                        record.message = Some(text);
+                    }
+                })
+                .await;
+            }
+            _ => {}
         }
     }
 
@@ -188,23 +239,36 @@ impl Workspaces {
     async fn container_is(&self, entry: &Entry, details: ContainerDetails) {
         let before = entry.snapshot();
         let now = state::of_container(details.state);
-        // Where it ended without being asked to, the reason is told.
-        let surprise = matches!(
-            before.state,
-            WorkspaceState::Running | WorkspaceState::Starting | WorkspaceState::Paused
-        ) && details.state == ContainerState::Exited;
-        let message = surprise.then(|| how_it_ended(&details));
-        if let Some(message) = &message {
-            self.note(entry, message.clone(), true).await;
+        let message = message(before.state, now, &details);
+        // Where it ended without being asked to, or its engine starts it anew, the reason is told.
+        let surprise = match now {
+            WorkspaceState::Starting => before.state == WorkspaceState::Running,
+            _ => message.is_some(),
+        };
+        if surprise {
+            let text = message.clone().unwrap_or_else(|| STARTED_ANEW.to_owned());
+            // The engine may have told its reason by an event, too.
+            if details.reason.is_none() || entry.is_told_anew(&text) {
+                self.note(entry, text, true).await;
+            }
+        }
+        if now == WorkspaceState::Running && before.state != now {
+            entry.forget_told();
         }
         self.update(entry, |record| {
             record.container = Some(details.id);
             if now != record.state {
                 record.state = now;
                 record.message = message;
+            } else if now == WorkspaceState::Starting && message.is_some() {
+                record.message = message;
             }
         })
         .await;
+        if now == WorkspaceState::Running {
+            // It may be another process than the one that was connected to.
+            self.agents.retry_now(&entry.id);
+        }
     }
 
     async fn container_is_gone(&self, entry: &Entry, engine: &dyn Engine, container: &ContainerId) {
@@ -276,11 +340,66 @@ fn what_is_left(record: &StoredWorkspace, has_volume: bool) -> &'static str {
     }
 }
 
+/// What a person is told of a container in its new state, where that needs a word.
+fn message(before: WorkspaceState, now: WorkspaceState, details: &ContainerDetails) -> Option<String> {
+    let was_on =
+        matches!(before, WorkspaceState::Running | WorkspaceState::Starting | WorkspaceState::Paused);
+    match now {
+        WorkspaceState::Starting => details.reason.clone(),
+        _ if !was_on || details.state != ContainerState::Exited => None,
+        // It never ran: whoever started it says why.
+        _ if before == WorkspaceState::Starting && details.exit_status.is_none() => details.reason.clone(),
+        _ => Some(details.reason.clone().unwrap_or_else(|| how_it_ended(details))),
+    }
+}
+
 fn how_it_ended(details: &ContainerDetails) -> String {
     match details.exit_status {
         _ if details.out_of_memory => "It ended because it used more memory than its limit.".to_owned(),
         Some(0) | None => "It ended.".to_owned(),
         Some(137) => "It was killed.".to_owned(),
         Some(status) => format!("It ended with status {status}."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use WorkspaceState as S;
+
+    fn details(state: ContainerState, reason: Option<&str>) -> ContainerDetails {
+        ContainerDetails {
+            id: ContainerId::new("a"),
+            name: "a".to_owned(),
+            image: String::new(),
+            image_reference: String::new(),
+            working_directory: String::new(),
+            state,
+            exit_status: Some(3),
+            out_of_memory: false,
+            pid: None,
+            started_at: String::new(),
+            labels: Vec::new(),
+            user: String::new(),
+            ports: Vec::new(),
+            reason: reason.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_workspace_that_starts_or_ended_says_why_in_the_engine_s_words() {
+        let of = |before, state, reason| message(before, state::of_container(state), &details(state, reason));
+        let waits = Some("No machine has room.");
+        assert_eq!(of(S::Running, ContainerState::Starting, waits).as_deref(), waits);
+        assert_eq!(of(S::Starting, ContainerState::Starting, waits).as_deref(), waits);
+        assert_eq!(of(S::Running, ContainerState::Starting, None), None);
+        assert_eq!(of(S::Running, ContainerState::Exited, waits).as_deref(), waits);
+        let without = of(S::Running, ContainerState::Exited, None);
+        assert_eq!(without.as_deref(), Some("It ended with status 3."));
+        assert_eq!(of(S::Stopping, ContainerState::Exited, waits), None, "it was asked to");
+        assert_eq!(of(S::Starting, ContainerState::Running, waits), None);
+        let never_ran = ContainerDetails { exit_status: None, ..details(ContainerState::Exited, None) };
+        assert_eq!(message(S::Starting, S::Stopped, &never_ran), None);
+        assert_eq!(message(S::Running, S::Stopped, &never_ran).as_deref(), Some("It ended."));
     }
 }

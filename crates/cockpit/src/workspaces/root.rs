@@ -21,12 +21,20 @@ impl AgentTarget {
 }
 
 impl Workspaces {
-    /// Refuses root's terminals where nothing may run as root.
+    /// Refuses root's terminals where nothing may run as root, or the engine runs programs as the container's user
+    /// only.
     ///
     /// # Errors
-    /// [`ErrorCode::PermissionDenied`] in the Locked profile.
+    /// [`ErrorCode::Unsupported`] by the engine; [`ErrorCode::PermissionDenied`] in the Locked profile.
     pub(crate) fn check_allows_root(&self, id: &WorkspaceId) -> Result<(), ApiError> {
         let entry = self.entry(id)?;
+        if !self.engines.ready(&entry.engine)?.capabilities().exec_options {
+            return Err(ApiError::new(
+                ErrorCode::Unsupported,
+                "This engine runs programs in a workspace only as its own user, never as root.",
+            )
+            .hint("Put what needs root into the workspace's image."));
+        }
         let record = entry.record();
         match record.spec.profile {
             Profile::Standard => Ok(()),
@@ -48,6 +56,10 @@ impl Workspaces {
 
     /// Whether root's agent may have terminals.
     pub(crate) async fn may_have_root_terminals(&self, id: &WorkspaceId) -> bool {
+        let engine = self.entry(id).map(|entry| entry.engine.clone());
+        if engine.is_ok_and(|engine| !self.engines.capabilities(&engine).exec_options) {
+            return false;
+        }
         self.store.has_root_terminals(id.clone()).await.unwrap_or(true)
     }
 }

@@ -17,7 +17,8 @@ pub fn may_become(from: WorkspaceState, to: WorkspaceState) -> bool {
         S::Failed => from == S::Creating,
         // From Stopping: the container refused to stop. From Lost: somebody brought it back under the same name.
         S::Running => !matches!(from, S::Failed | S::Deleting | S::Unreachable),
-        S::Starting => matches!(from, S::Stopped | S::Stopping | S::Running | S::Paused),
+        // Also by the engine itself, from any state in which there may be a container.
+        S::Starting => matches!(from, S::Stopped | S::Stopping | S::Running | S::Paused | S::Lost),
         S::Stopping => matches!(from, S::Running | S::Paused | S::Starting),
         // From Creating: its container was being made anew, which was cancelled.
         S::Lost if from == S::Creating => true,
@@ -44,6 +45,7 @@ pub fn shown(state: WorkspaceState, health: Option<EngineHealth>) -> WorkspaceSt
 pub fn of_container(state: ContainerState) -> WorkspaceState {
     match state {
         ContainerState::Running => WorkspaceState::Running,
+        ContainerState::Starting => WorkspaceState::Starting,
         ContainerState::Paused => WorkspaceState::Paused,
         ContainerState::Created | ContainerState::Exited | ContainerState::Other => WorkspaceState::Stopped,
     }
@@ -66,7 +68,7 @@ pub fn check_allows(name: &str, state: WorkspaceState, action: WorkspaceAction) 
         S::Paused => "Resume it first.",
         S::Stopped => "Start it first.",
         S::Lost => "Its container is gone: recreate it, or delete what is left.",
-        S::Unreachable => "Start its engine; the workspace comes back by itself.",
+        S::Unreachable => "Start its engine, or switch it on; the workspace comes back by itself.",
         S::Deleting => "It is being deleted.",
     };
     Err(ApiError::new(
@@ -156,6 +158,26 @@ mod tests {
         for state in [S::Creating, S::Failed, S::Deleting] {
             assert_eq!(shown(state, Some(EngineHealth::Stopped)), state);
         }
+    }
+
+    #[test]
+    fn an_engine_may_start_a_workspace_anew_by_itself() {
+        assert_eq!(of_container(ContainerState::Starting), S::Starting);
+        for from in [S::Running, S::Stopped, S::Stopping, S::Paused, S::Lost] {
+            assert!(may_become(from, S::Starting), "{from:?}");
+        }
+        for from in [S::Creating, S::Failed, S::Deleting] {
+            assert!(!may_become(from, S::Starting), "{from:?}");
+        }
+        for to in [S::Running, S::Stopped, S::Lost, S::Stopping, S::Deleting] {
+            assert!(may_become(S::Starting, to), "{to:?}");
+        }
+    }
+
+    #[test]
+    fn workspaces_of_an_engine_that_is_off_are_out_of_reach() {
+        assert_eq!(shown(S::Running, Some(EngineHealth::Off)), S::Unreachable);
+        assert_eq!(shown(S::Creating, Some(EngineHealth::Off)), S::Creating);
     }
 
     #[test]

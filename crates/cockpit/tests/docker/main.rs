@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod common;
+mod elsewhere;
 mod faults;
 mod floods;
 mod hardening;

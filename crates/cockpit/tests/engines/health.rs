@@ -2,8 +2,8 @@
 //! answers as such a one does.)
 
 use crate::common::{PATIENCE, docker, podman};
-use aicockpit_cockpit::engines::KnownEngine;
-use aicockpit_cockpit::{EngineSelection, EventBus, engines::Engines};
+use aicockpit_cockpit::engines::{Clusters, Engines, KnownEngine};
+use aicockpit_cockpit::{EngineSelection, EventBus};
 use aicockpit_engine::Endpoint;
 use aicockpit_protocol::ErrorCode;
 use aicockpit_protocol::engine::{EngineHealth, EngineInfo};
@@ -24,7 +24,7 @@ const NOBODY: u32 = 65534;
 async fn look(mut endpoint: Endpoint, socket: &Path) -> EngineInfo {
     endpoint.address = format!("unix://{}", socket.display());
     let selection = EngineSelection::Explicit(vec![KnownEngine::at(endpoint)]);
-    let (engines, _news) = Engines::start(selection, EventBus::default());
+    let (engines, _news) = Engines::start(selection, Clusters::default(), EventBus::default());
     tokio::time::timeout(PATIENCE, engines.settled()).await.unwrap();
     let info = engines.list().remove(0);
     let refused = engines.choose(None, None).await.err().unwrap();

@@ -248,6 +248,9 @@ impl Case {
                 self.engine.remove_network(&network.name).await?;
             }
         }
+        if !self.engine.capabilities().images {
+            return Ok(());
+        }
         for image in self.engine.list_images().await? {
             for reference in image.references.iter().filter(|reference| reference.contains(&own)) {
                 self.engine.remove_image(reference).await?;

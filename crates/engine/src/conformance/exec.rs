@@ -1,6 +1,6 @@
 //! Byte streams to programs.
 
-use super::case::{Case, Outcome, Verdict, command, ensure, ensure_eq, ensure_error};
+use super::case::{Case, Outcome, Verdict, command, declined, ensure, ensure_eq, ensure_error};
 use crate::{ContainerState, EngineError, ExecExit};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,9 @@ pub(super) async fn stderr_is_apart_and_the_exit_status_is_told(case: Arc<Case>)
 }
 
 pub(super) async fn user_environment_and_folder_are_as_asked(case: Arc<Case>) -> Outcome {
+    if !case.engine.capabilities().exec_options {
+        return declined("choice of user, variables and folder of a program");
+    }
     let id = case.start(&case.idle("as-asked")).await?;
     let mut spec = command(&[
         "sh",

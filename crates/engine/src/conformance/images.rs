@@ -41,6 +41,9 @@ const DOCKERFILE: &str = "ARG BASE\nFROM $BASE\nARG WORD\nCOPY note.txt /note.tx
     ENTRYPOINT [\"cat\"]\nCMD [\"/word\", \"/note.txt\"]\n";
 
 pub(super) async fn an_image_is_built_with_progress_and_listed(case: Arc<Case>) -> Outcome {
+    if !case.engine.capabilities().images {
+        return declined("store of images");
+    }
     let reference = case.reference("built");
     let (sender, mut lines) = mpsc::unbounded_channel();
     let build = description(&case, &reference, context(DOCKERFILE)?);
@@ -91,6 +94,9 @@ pub(super) async fn an_image_is_built_with_progress_and_listed(case: Arc<Case>) 
 }
 
 pub(super) async fn a_failing_build_tells_its_last_lines_and_leaves_nothing(case: Arc<Case>) -> Outcome {
+    if !case.engine.capabilities().images {
+        return declined("store of images");
+    }
     // A label of the image is also on the containers that run its steps.
     let (key, value) = case.label();
     let dockerfile = format!("ARG BASE\nFROM $BASE\nLABEL {key}={value}\nRUN echo about to fail; exit 9\n");
@@ -107,6 +113,9 @@ pub(super) async fn a_failing_build_tells_its_last_lines_and_leaves_nothing(case
 }
 
 pub(super) async fn a_build_on_a_missing_base_names_the_image(case: Arc<Case>) -> Outcome {
+    if !case.engine.capabilities().images {
+        return declined("store of images");
+    }
     let build = description(
         &case,
         &case.reference("baseless"),
@@ -119,6 +128,9 @@ pub(super) async fn a_build_on_a_missing_base_names_the_image(case: Arc<Case>) -
 }
 
 pub(super) async fn an_archive_is_imported_and_its_container_runs(case: Arc<Case>) -> Outcome {
+    if !case.engine.capabilities().images {
+        return declined("store of images");
+    }
     // The fixture's own root file system, by way of a container that never ran.
     let source = case.engine.create_container(&case.idle("source")).await?;
     let archive = case.engine.download_archive(&source, "/").await?;
@@ -136,6 +148,9 @@ pub(super) async fn an_archive_is_imported_and_its_container_runs(case: Arc<Case
 }
 
 pub(super) async fn a_container_is_committed(case: Arc<Case>) -> Outcome {
+    if !case.engine.capabilities().images {
+        return declined("store of images");
+    }
     if !case.engine.capabilities().commit {
         return declined("commit");
     }
@@ -157,6 +172,9 @@ pub(super) async fn a_container_is_committed(case: Arc<Case>) -> Outcome {
 }
 
 pub(super) async fn removing_an_image_twice_succeeds(case: Arc<Case>) -> Outcome {
+    if !case.engine.capabilities().images {
+        return declined("store of images");
+    }
     let reference = case.reference("short-lived");
     build(&case, &reference, context("ARG BASE\nFROM $BASE\nENV A=b\n")?).await?;
     let mut spec = case.idle("user-of-it");
@@ -171,6 +189,9 @@ pub(super) async fn removing_an_image_twice_succeeds(case: Arc<Case>) -> Outcome
 }
 
 pub(super) async fn an_image_is_pulled_from_a_registry(case: Arc<Case>) -> Outcome {
+    if !case.engine.capabilities().images {
+        return declined("store of images");
+    }
     let architecture = case.engine.inspect_image(&case.image).await?.architecture;
     let registry = Registry::serve(&architecture).await?;
     let reference = format!("{}/{}:1", registry.address(), case.name("pulled"));
@@ -187,6 +208,9 @@ pub(super) async fn an_image_is_pulled_from_a_registry(case: Arc<Case>) -> Outco
 }
 
 pub(super) async fn pulling_what_does_not_exist_is_told(case: Arc<Case>) -> Outcome {
+    if !case.engine.capabilities().images {
+        return declined("store of images");
+    }
     let registry = Registry::serve("amd64").await?;
     let reference = format!("{}/no/such/image:none", registry.address());
     ensure_error!(
@@ -201,6 +225,9 @@ pub(super) async fn pulling_what_does_not_exist_is_told(case: Arc<Case>) -> Outc
 }
 
 pub(super) async fn pulling_from_where_nobody_answers_is_told(case: Arc<Case>) -> Outcome {
+    if !case.engine.capabilities().images {
+        return declined("store of images");
+    }
     let begun = Instant::now();
     ensure_error!(
         case.engine.pull_image("localhost:1/no/such/image:none", &Progress::ignored()).await,

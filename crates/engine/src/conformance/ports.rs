@@ -1,6 +1,6 @@
 //! Published ports.
 
-use super::case::{Case, Failure, Outcome, Verdict, ensure, ensure_eq, ensure_error};
+use super::case::{Case, Failure, Outcome, Verdict, declined, ensure, ensure_eq, ensure_error};
 use crate::{ContainerSpec, EngineError, PortBinding};
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
@@ -19,6 +19,9 @@ async fn greeter(case: &Case, what: &str, host: Option<u16>) -> Result<Container
 }
 
 pub(super) async fn a_published_port_is_reached_on_loopback_only(case: Arc<Case>) -> Outcome {
+    if !case.engine.capabilities().published_ports {
+        return declined("published ports");
+    }
     let id = case.start(&greeter(&case, "greeter", None).await?).await?;
     let ports = case.engine.inspect_container(&id).await?.ports;
     ensure_eq!(ports.len(), 1, "published ports");
@@ -47,6 +50,9 @@ async fn listens_only_on_loopback(port: u16) -> Result<bool, Failure> {
 }
 
 pub(super) async fn a_port_in_use_is_told(case: Arc<Case>) -> Outcome {
+    if !case.engine.capabilities().published_ports {
+        return declined("published ports");
+    }
     let taken = TcpListener::bind("127.0.0.1:0").await?;
     let port = taken.local_addr()?.port();
     let spec = greeter(&case, "late", Some(port)).await?;

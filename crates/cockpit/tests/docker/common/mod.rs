@@ -1,6 +1,7 @@
 //! A cockpit on the real Docker, in a data directory of its own.
 
 pub(crate) mod cut;
+pub(crate) mod elsewhere;
 pub(crate) mod faults;
 pub(crate) mod inside;
 pub(crate) mod tmpfs;

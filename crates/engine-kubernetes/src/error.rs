@@ -1,0 +1,49 @@
+//! From what a cluster answers to the trait's errors.
+
+use aicockpit_engine::{EngineError, error_from_answer, error_from_connection};
+use kube::core::Status;
+
+/// Takes an error of a request. The cluster's own message is kept word for word.
+pub(crate) fn engine_error(error: kube::Error) -> EngineError {
+    match error {
+        kube::Error::Api(status) => from_status(&status),
+        kube::Error::Auth(error) => {
+            EngineError::NotPermitted(format!("the kubeconfig's credentials could not be used: {error}"))
+        }
+        kube::Error::SerdeError(error) => {
+            EngineError::Engine(format!("the cluster's answer cannot be read: {error}"))
+        }
+        error => error_from_connection(&error),
+    }
+}
+
+fn from_status(status: &Status) -> EngineError {
+    let message = status.message.clone();
+    match status.code {
+        401 => EngineError::NotPermitted(
+            "the cluster does not accept the kubeconfig's credentials (they may have expired: sign in again)"
+                .to_owned(),
+        ),
+        403 if message.contains("exceeded quota") => EngineError::Quota(message),
+        403 if message.contains("is being terminated") => {
+            EngineError::Conflict(format!("the namespace is being deleted: {message}"))
+        }
+        403 => EngineError::NotPermitted(message),
+        404 => EngineError::NotFound(message),
+        409 => EngineError::Conflict(message),
+        408 | 504 => EngineError::TimedOut(message),
+        429 | 503 => EngineError::Unavailable(message),
+        // An admission webhook's or a validation's words.
+        400 | 422 => EngineError::Refused(message),
+        code => error_from_answer(code, &message),
+    }
+}
+
+/// A request for something that may be gone.
+pub(crate) fn found<T>(answer: kube::Result<T>) -> aicockpit_engine::Result<Option<T>> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(error) => Err(engine_error(error)),
+    }
+}

@@ -1,0 +1,202 @@
+//! Measurements and output.
+
+use crate::KubernetesEngine;
+use crate::error::{engine_error, found};
+use crate::names::MAIN;
+use aicockpit_engine::{ContainerStats, EngineError, LogChunk, Result};
+use aicockpit_protocol::ContainerId;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+use kube::api::LogParams;
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+use tokio_util::compat::FuturesAsyncReadCompatExt as _;
+use tokio_util::io::ReaderStream;
+
+/// Lines by which an API answers for no lines at all.
+const NO_LINES: u32 = 0;
+
+/// CPU time of pods so far: the metrics API tells a rate, the trait asks for a counter.
+#[derive(Default)]
+pub(crate) struct Counters(Mutex<HashMap<String, Counter>>);
+
+struct Counter {
+    pod: String,
+    at: Instant,
+    cpu_ns: u64,
+}
+
+impl Counters {
+    /// Adds what a pod used since it was last asked for, at this rate.
+    fn add(&self, container: &str, pod: String, nanocores: u64, now: Instant) -> u64 {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = || Counter { pod: pod.clone(), at: now, cpu_ns: 0 };
+        let counter = all.entry(container.to_owned()).or_insert_with(fresh);
+        if counter.pod != pod {
+            *counter = fresh();
+        }
+        let used = now.duration_since(counter.at).as_secs_f64() * nanocores as f64;
+        counter.cpu_ns += used as u64;
+        counter.at = now;
+        counter.cpu_ns
+    }
+
+    pub(crate) fn forget(&self, container: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(container);
+    }
+}
+
+/// Of `metrics.k8s.io/v1beta1`.
+#[derive(Deserialize)]
+struct PodMetrics {
+    containers: Vec<ContainerMetrics>,
+}
+
+#[derive(Deserialize)]
+struct ContainerMetrics {
+    name: String,
+    usage: Usage,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    cpu: String,
+    memory: String,
+}
+
+impl KubernetesEngine {
+    pub(crate) async fn measure(&self, id: &ContainerId) -> Result<ContainerStats> {
+        let pod = self.running_pod(id).await?;
+        let path = format!(
+            "/apis/metrics.k8s.io/v1beta1/namespaces/{}/pods/{}",
+            self.namespace().await?,
+            pod.name_any()
+        );
+        let request = http_get(&path)?;
+        let metrics = found(self.client().await?.request::<PodMetrics>(request).await)?.ok_or_else(|| {
+            EngineError::Unsupported("the cluster has no figures of this pod yet".to_owned())
+        })?;
+        let main = metrics.containers.iter().find(|container| container.name == MAIN);
+        let usage = main.map(|container| &container.usage).ok_or_else(|| {
+            EngineError::Unsupported("the cluster has no figures of this container yet".to_owned())
+        })?;
+        let unreadable = || EngineError::Engine("the cluster's figures cannot be read".to_owned());
+        let nanocores = quantity(&usage.cpu, 1e9).ok_or_else(unreadable)?;
+        let uid = pod.uid().unwrap_or_default();
+        Ok(ContainerStats {
+            cpu_total_ns: self.shared.counters.add(id.as_str(), uid, nanocores, Instant::now()),
+            memory_bytes: quantity(&usage.memory, 1.0).ok_or_else(unreadable)?,
+            memory_limit_bytes: memory_limit(&pod),
+            ..ContainerStats::default()
+        })
+    }
+
+    pub(crate) async fn read_logs(
+        &self,
+        id: &ContainerId,
+        tail: u32,
+        follow: bool,
+    ) -> Result<BoxStream<'static, Result<LogChunk>>> {
+        let objects = self.objects(id).await?;
+        let Some(pod) = objects.pod else { return Ok(futures::stream::empty().boxed()) };
+        if tail == NO_LINES && !follow {
+            return Ok(futures::stream::empty().boxed());
+        }
+        let status = pod
+            .status
+            .as_ref()
+            .and_then(|status| status.container_statuses.iter().flatten().find(|one| one.name == MAIN));
+        let state = status.and_then(|status| status.state.as_ref());
+        let began = state.is_some_and(|state| state.running.is_some() || state.terminated.is_some());
+        // Between two tries the last one's words are asked for.
+        let previous = !began && status.is_some_and(|status| status.restart_count > 0);
+        if !began && !previous {
+            return Ok(futures::stream::empty().boxed());
+        }
+        let parameters = LogParams {
+            container: Some(MAIN.to_owned()),
+            follow: follow && !previous,
+            tail_lines: Some(i64::from(tail)),
+            previous,
+            ..LogParams::default()
+        };
+        let pods = self.api::<Pod>().await?;
+        let lines = pods.log_stream(&pod.name_any(), &parameters).await.map_err(engine_error)?;
+        let pieces = ReaderStream::new(lines.compat());
+        Ok(pieces
+            .map(|piece| match piece {
+                Ok(bytes) => Ok(LogChunk { stderr: false, bytes }),
+                Err(error) => Err(EngineError::Unavailable(error.to_string())),
+            })
+            .boxed())
+    }
+}
+
+fn http_get(path: &str) -> Result<http::Request<Vec<u8>>> {
+    http::Request::get(path)
+        .body(Vec::new())
+        .map_err(|error| EngineError::Engine(format!("{path} is no address: {error}")))
+}
+
+fn memory_limit(pod: &Pod) -> Option<u64> {
+    let main = pod.spec.as_ref()?.containers.iter().find(|container| container.name == MAIN)?;
+    quantity(&main.resources.as_ref()?.limits.as_ref()?.get("memory")?.0, 1.0)
+}
+
+/// A quantity of Kubernetes (`250m`, `12Mi`, `3e6`), times `scale`, rounded down.
+pub(crate) fn quantity(text: &str, scale: f64) -> Option<u64> {
+    const SUFFIXES: &[(&str, f64)] = &[
+        ("Ki", 1024.0),
+        ("Mi", 1_048_576.0),
+        ("Gi", 1_073_741_824.0),
+        ("Ti", 1_099_511_627_776.0),
+        ("n", 1e-9),
+        ("u", 1e-6),
+        ("m", 1e-3),
+        ("k", 1e3),
+        ("M", 1e6),
+        ("G", 1e9),
+        ("T", 1e12),
+    ];
+    let found = SUFFIXES.iter().find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor)));
+    let (number, factor) = found.unwrap_or((text, 1.0));
+    let value = number.parse::<f64>().ok()? * factor * scale;
+    (value.is_finite() && (0.0..1e19).contains(&value)).then_some((value + 1e-6) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn quantities_are_read() {
+        for (text, scale, value) in [
+            ("12Ki", 1.0, 12_288),
+            ("250m", 1e9, 250_000_000),
+            ("1", 1e9, 1_000_000_000),
+            ("1500n", 1e9, 1500),
+            ("3e6", 1.0, 3_000_000),
+            ("2G", 1.0, 2_000_000_000),
+        ] {
+            assert_eq!(quantity(text, scale), Some(value), "{text}");
+        }
+        for text in ["", "Mi", "-1", "x", "inf", "1e300"] {
+            assert_eq!(quantity(text, 1.0), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rate_becomes_a_counter_that_begins_anew_with_the_pod() {
+        let counters = Counters::default();
+        let begun = Instant::now();
+        assert_eq!(counters.add("w", "1".into(), 500_000_000, begun), 0);
+        let later = begun + Duration::from_secs(2);
+        assert_eq!(counters.add("w", "1".into(), 500_000_000, later), 1_000_000_000);
+        assert_eq!(counters.add("w", "2".into(), 500_000_000, later), 0);
+    }
+}

@@ -1,0 +1,111 @@
+//! The connection to a cluster.
+
+use crate::{KubernetesEngine, discover, error::engine_error};
+use aicockpit_engine::{EngineError, Result};
+use aicockpit_protocol::engine::EngineCapabilities;
+use k8s_openapi::NamespaceResourceScope;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config, Resource};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Time to reach a cluster that answers.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the clones of an engine share.
+#[derive(Default)]
+pub(crate) struct Shared {
+    client: Mutex<Option<Connected>>,
+    known: Mutex<Option<Known>>,
+    pub(crate) deliveries: crate::delivery::Deliveries,
+    pub(crate) counters: crate::observe::Counters,
+}
+
+#[derive(Clone)]
+struct Connected {
+    client: Client,
+    /// The context's own namespace.
+    namespace: String,
+}
+
+/// What the last look at the cluster found.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub(crate) namespace: String,
+    pub(crate) capabilities: EngineCapabilities,
+    pub(crate) notes: Vec<String>,
+    pub(crate) architecture: String,
+    pub(crate) knows_events: bool,
+    pub(crate) looked_at: Instant,
+}
+
+impl Shared {
+    pub(crate) fn known(&self) -> Option<Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn put_known(&self, known: Option<Known>) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
+    /// The next call reads the kubeconfig anew: credentials may have been renewed there.
+    pub(crate) fn forget_client(&self) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl KubernetesEngine {
+    async fn connected(&self) -> Result<Connected> {
+        let held = self.shared.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(connected) = held {
+            return Ok(connected);
+        }
+        let connected = connect(&self.endpoint.address).await?;
+        *self.shared.client.lock().unwrap_or_else(PoisonError::into_inner) = Some(connected.clone());
+        Ok(connected)
+    }
+
+    pub(crate) async fn client(&self) -> Result<Client> {
+        Ok(self.connected().await?.client)
+    }
+
+    /// The namespace of everything: the settings', else the context's.
+    pub(crate) async fn namespace(&self) -> Result<String> {
+        match self.settings().namespace.filter(|namespace| !namespace.is_empty()) {
+            Some(namespace) => Ok(namespace),
+            None => Ok(self.connected().await?.namespace),
+        }
+    }
+
+    /// Objects of a kind in the namespace.
+    pub(crate) async fn api<K>(&self) -> Result<Api<K>>
+    where
+        K: Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Ok(Api::namespaced(self.client().await?, &self.namespace().await?))
+    }
+}
+
+async fn connect(address: &str) -> Result<Connected> {
+    let (context, file) = discover::parse(address)
+        .ok_or_else(|| EngineError::Unsupported(format!("{address} is not the address of a cluster")))?;
+    let unusable = |error: &dyn std::fmt::Display| {
+        EngineError::Unsupported(format!("the kubeconfig cannot be used: {error}"))
+    };
+    let kubeconfig = match file {
+        Some(file) => Kubeconfig::read_from(file),
+        None => Kubeconfig::read(),
+    };
+    let kubeconfig = kubeconfig.map_err(|error| unusable(&error))?;
+    let options = KubeConfigOptions { context: Some(context), ..KubeConfigOptions::default() };
+    let mut config =
+        Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| unusable(&error))?;
+    config.connect_timeout = Some(CONNECT_WITHIN);
+    // Watches and execs are quiet for as long as nothing happens; whether the cluster lives is asked for apart.
+    config.read_timeout = None;
+    config.write_timeout = None;
+    let namespace = config.default_namespace.clone();
+    let client = Client::try_from(config).map_err(engine_error)?;
+    Ok(Connected { client, namespace })
+}

@@ -1,0 +1,8 @@
+//! The engine on a real cluster.
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+mod conformance;
+mod reasons;
+mod rights;
+mod workspace;
