@@ -4,7 +4,7 @@
 mod peers;
 
 use crate::steps::Steps;
-use crate::{agent, display, paths, setup, shell, tools, ui};
+use crate::{agent, cluster, display, paths, setup, shell, tools, ui};
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -30,7 +30,7 @@ impl Arguments {
 /// Builds what is measured and measures; the table is printed, and written to target/bench.json.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut steps = Steps::default();
-    let engines = setup::for_tests(&mut steps)?;
+    let surroundings = setup::for_tests(&mut steps)?;
     steps.step("user interface", ui::build)?;
     steps.step("agent", agent::build)?;
     // Always the same packages in one go: features differ by what is built together, and each set builds everything.
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let release = paths::target().join("release");
     let screen = if arguments.wants(&["P8"]) { Some(display::Screen::start()?) } else { None };
     steps.step("measurements", || {
-        let mut bench = shell::run(release.join("bench"))
+        let mut bench = cluster::tell(shell::run(release.join("bench")))
             .args(["--runs", &arguments.runs.to_string(), "--engine", &arguments.engine, "--json"])
             .args([paths::target().join("bench.json").as_os_str()])
             .args(found)
@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         bench.show()
     })?;
-    drop(engines);
+    drop(surroundings);
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 mod images;
 mod podman;
 
-pub(crate) use images::{base_image, debian_image};
+pub(crate) use images::{DEBIAN, base_image, base_reference, debian_image};
 pub(crate) use podman::{podman, rootless_podman};
 
 use crate::paths;
@@ -109,7 +109,8 @@ fn log_file(name: &str) -> anyhow::Result<PathBuf> {
     Ok(folder.join(format!("{name}.log")))
 }
 
-fn ended(child: &mut Child) -> bool {
+/// Whether a child has ended.
+pub(crate) fn ended(child: &mut Child) -> bool {
     matches!(child.try_wait(), Ok(Some(_)) | Err(_))
 }
 

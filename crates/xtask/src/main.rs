@@ -8,6 +8,7 @@ mod agent;
 mod arrows;
 mod bench;
 mod check;
+mod cluster;
 mod display;
 mod engines;
 mod fuzz;
@@ -53,6 +54,8 @@ enum Command {
     Package(package::Arguments),
     /// Measures the product beside the engine's own commands.
     Bench(bench::Arguments),
+    /// A real Kubernetes cluster of one node, for the tests.
+    Cluster(cluster::Arguments),
     /// Takes pictures of every screen in both themes: tests/artifacts/screens.
     Screenshots,
 }
@@ -76,6 +79,7 @@ fn work() -> anyhow::Result<()> {
         Command::Test(arguments) => test::run(&arguments),
         Command::Package(arguments) => package::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Cluster(arguments) => cluster::run(&arguments),
         Command::Screenshots => test::screenshots(),
     }
 }

@@ -15,6 +15,8 @@ pub(crate) enum Purpose {
     Engine,
     /// Running the tests: both engines, a browser, a display.
     Tests,
+    /// The tests' Kubernetes cluster.
+    Cluster,
 }
 
 struct Need {
@@ -64,6 +66,18 @@ const NEEDS: &[Need] = &[
     package(Purpose::Tests, "python3-xlib"),
     program(Purpose::Tests, "zsh", "zsh"),
     program(Purpose::Tests, "fish", "fish"),
+    program(Purpose::Cluster, "etcd-server", "etcd"),
+    program(Purpose::Cluster, "containerd", "containerd"),
+    package(Purpose::Cluster, "containernetworking-plugins"),
+    package(Purpose::Cluster, "busybox-static"),
+    program(Purpose::Cluster, "runc", "runc"),
+    program(Purpose::Cluster, "conntrack", "conntrack"),
+    program(Purpose::Cluster, "socat", "socat"),
+    program(Purpose::Cluster, "iptables", "iptables"),
+    program(Purpose::Cluster, "iproute2", "ip"),
+    program(Purpose::Cluster, "curl", "curl"),
+    // Installs Go where there is none.
+    program(Purpose::Cluster, "python3-pip", "go"),
 ];
 
 /// Installs what is missing for `purposes`: as root at once, otherwise through sudo and with consent.
@@ -153,7 +167,7 @@ mod tests {
     fn each_package_is_named_once_for_several_purposes() {
         let names: Vec<_> = NEEDS.iter().map(|need| need.package).collect();
         assert!(names.iter().filter(|name| **name == "docker.io").count() > 1, "the case exists");
-        let all = missing(&[Purpose::Engine, Purpose::Tests]);
+        let all = missing(&[Purpose::Engine, Purpose::Tests, Purpose::Cluster]);
         let mut once = all.clone();
         once.dedup();
         assert_eq!(all, once);

@@ -1,12 +1,13 @@
 //! What the machine needs.
 
+use crate::cluster::{self, Cluster};
 use crate::packages::{self, Purpose};
 use crate::steps::Steps;
 use crate::{engines, shell, tools, ui};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Also what the tests need: both engines, a browser, a display, tools.
+    /// Also what the tests need: both engines, a cluster, a browser, a display, tools.
     #[arg(long)]
     tests: bool,
     /// Leave the desktop window out.
@@ -56,12 +57,28 @@ pub(crate) fn for_running(steps: &mut Steps, desktop: bool, yes: bool) -> anyhow
     Ok(started)
 }
 
-/// What the tests take. The engines stop when the answer is dropped, where they were started here.
-pub(crate) fn for_tests(steps: &mut Steps) -> anyhow::Result<engines::Started> {
+/// What tests run against. Dropping it stops what was started for it; the cluster first, as it was started last.
+pub(crate) struct Surroundings {
+    cluster: Option<Cluster>,
+    engines: engines::Started,
+}
+
+impl Surroundings {
+    /// Lets everything run on.
+    pub(crate) fn keep(self) {
+        if let Some(cluster) = self.cluster {
+            cluster.keep();
+        }
+        self.engines.keep();
+    }
+}
+
+/// What the tests take.
+pub(crate) fn for_tests(steps: &mut Steps) -> anyhow::Result<Surroundings> {
     steps.step("system packages", || {
-        packages::install(&[Purpose::Build, Purpose::Desktop, Purpose::Tests], true)
+        packages::install(&[Purpose::Build, Purpose::Desktop, Purpose::Tests, Purpose::Cluster], true)
     })?;
-    let started = steps.step("engines", || {
+    let engines = steps.step("engines", || {
         let mut started = engines::Started::default();
         engines::docker(&mut started)?;
         engines::podman(&mut started)?;
@@ -69,12 +86,14 @@ pub(crate) fn for_tests(steps: &mut Steps) -> anyhow::Result<engines::Started> {
     })?;
     steps.step("Debian image", engines::debian_image)?;
     steps.step("base image", engines::base_image)?;
+    let cluster = steps.step("cluster", cluster::for_tests)?;
+    let surroundings = Surroundings { cluster, engines };
     steps.step("tools", tools::install)?;
     steps.step("npm packages", || {
         ui::packages("ui")?;
         ui::packages("tests/e2e")
     })?;
-    Ok(started)
+    Ok(surroundings)
 }
 
 fn has_engine() -> bool {

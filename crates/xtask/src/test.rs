@@ -1,7 +1,7 @@
 //! Every test.
 
 use crate::steps::Steps;
-use crate::{agent, check, display, engines, fuzz, paths, setup, shell, tools, ui};
+use crate::{agent, check, cluster, display, engines, fuzz, paths, setup, shell, tools, ui};
 use anyhow::bail;
 
 #[derive(clap::Args)]
@@ -60,11 +60,11 @@ const STEPS: &[Step] = &[
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let wanted = chosen(&arguments.only)?;
     let mut steps = Steps::default();
-    let engines = setup::for_tests(&mut steps)?;
+    let surroundings = setup::for_tests(&mut steps)?;
     for (name, work) in &wanted {
         steps.step(name, work)?;
     }
-    drop(engines);
+    drop(surroundings);
     drop(steps);
     println!("\nall {} steps passed", wanted.len());
     Ok(())
@@ -85,12 +85,12 @@ fn chosen(only: &[String]) -> anyhow::Result<Vec<Step>> {
 /// Pictures of every screen in both themes, and nothing else.
 pub(crate) fn screenshots() -> anyhow::Result<()> {
     let mut steps = Steps::default();
-    let engines = setup::for_tests(&mut steps)?;
+    let surroundings = setup::for_tests(&mut steps)?;
     steps.step("UI: build", ui::build)?;
     steps.step("agent", agent::build)?;
     steps.step("product", || crate::run::build("aicockpit-cli", false))?;
     steps.step("screens", || browser(&["screens"]))?;
-    drop(engines);
+    drop(surroundings);
     println!("pictures are in tests/artifacts/screens");
     Ok(())
 }
@@ -162,7 +162,8 @@ fn window() -> anyhow::Result<()> {
 
 /// Tells tests where what was built is.
 fn product(run: shell::Run) -> shell::Run {
-    run.env("AICOCKPIT_AGENT", paths::agent_binary())
+    cluster::tell(run)
+        .env("AICOCKPIT_AGENT", paths::agent_binary())
         .env("AICOCKPIT_UI", paths::ui().join("dist"))
         .env("AICOCKPIT_BIN", paths::target().join("debug/aicockpit"))
         .env("AICOCKPIT_DESKTOP", paths::target().join("debug/aicockpit-desktop"))

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
 /// The image from which the base image is made.
-const DEBIAN: &str = "debian:bookworm";
+pub(crate) const DEBIAN: &str = "debian:bookworm";
 /// How long, in seconds, a registry may take to give it before it counts as out of reach.
 const PULL_LIMIT: &str = "120";
 
@@ -64,6 +64,11 @@ pub(crate) fn base_image() -> anyhow::Result<()> {
         .args(["build", "--tag", &reference, "."])
         .dir(&context)
         .show()
+}
+
+/// The base image's name.
+pub(crate) fn base_reference() -> anyhow::Result<String> {
+    base_recipe().map(|(reference, _)| reference)
 }
 
 /// The base image's name and Dockerfile.
