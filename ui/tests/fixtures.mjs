@@ -27,7 +27,20 @@ export const settings = {
   network_range: "10.213.0.0/16",
   auto_forward: true,
   base_image_from: "debian:bookworm",
+  clusters: {},
 };
+
+const LAB = {
+  enabled: true,
+  base_image: "docker.io/library/buildpack-deps:bookworm-scm",
+  storage_gib: 10,
+  node_selector: { "kubernetes.io/arch": "amd64", disktype: "ssd" },
+  tolerations: [{ key: "dedicated", operator: "Exists", effect: "NoSchedule" }],
+  storage_class: "fast-ssd",
+  labels: { team: "payments" },
+  gpu_resource: "nvidia.com/gpu",
+};
+const EKS = "arn:aws:eks:eu-west-1:123456789012:cluster/staging-of-the-payments-team";
 
 const capabilities = (change = {}) => ({
   pause: true,
@@ -40,8 +53,35 @@ const capabilities = (change = {}) => ({
   rootless: false,
   keep_id: false,
   custom_subnet: true,
+  images: true,
+  files_at_rest: true,
+  host_folders: true,
+  published_ports: true,
+  keeps_root: true,
+  exec_options: true,
+  no_network: true,
+  sudo: true,
+  self_healing: false,
+  split_logs: true,
   ...change,
 });
+const OF_CLUSTER = {
+  pause: false,
+  commit: false,
+  pids_limit: false,
+  gpu: true,
+  custom_subnet: false,
+  images: false,
+  files_at_rest: false,
+  host_folders: false,
+  published_ports: false,
+  keeps_root: false,
+  exec_options: false,
+  no_network: false,
+  sudo: false,
+  self_healing: true,
+  split_logs: false,
+};
 
 const docker = {
   id: "docker",
@@ -52,6 +92,7 @@ const docker = {
   version: "29.1.2",
   architecture: "amd64",
   capabilities: capabilities(),
+  notes: [],
 };
 const podman = {
   id: "podman-rootless",
@@ -62,6 +103,7 @@ const podman = {
   version: "5.7.0",
   architecture: "amd64",
   capabilities: capabilities({ rootless: true, keep_id: true }),
+  notes: [],
 };
 const dockerDenied = {
   ...docker,
@@ -78,6 +120,42 @@ const podmanMissing = {
   version: undefined,
   problem: "Podman is not installed on this machine.",
   remedy_command: "sudo apt install podman",
+};
+
+const lab = {
+  id: "kubernetes-lab",
+  kind: "kubernetes",
+  name: "lab",
+  endpoint: "kubernetes://lab",
+  health: "ready",
+  version: "1.34.4",
+  architecture: "amd64",
+  capabilities: capabilities(OF_CLUSTER),
+  notes: [
+    "The namespace payments enforces the pod security level restricted, so there is no sudo in its workspaces.",
+    "Locked workspaces are cut off by a network policy; whether it is enforced depends on the cluster’s network plugin.",
+  ],
+};
+const eks = {
+  id: "kubernetes-eks",
+  kind: "kubernetes",
+  name: EKS,
+  endpoint: `kubernetes://${EKS}`,
+  health: "stopped",
+  problem:
+    "The cluster does not answer: error trying to connect: tcp connect error: Connection refused (os error 111). Check that this machine reaches it; this goes on by itself.",
+  remedy_command: "kubectl cluster-info",
+  capabilities: capabilities(OF_CLUSTER),
+  notes: [],
+};
+const minikube = {
+  id: "kubernetes-minikube",
+  kind: "kubernetes",
+  name: "minikube",
+  endpoint: "kubernetes://minikube",
+  health: "off",
+  capabilities: {},
+  notes: [],
 };
 
 const step = (kind, state, more = {}) => ({ kind, state, ...more });
@@ -245,6 +323,25 @@ function many(now, count) {
 
 const ready = [docker, podman];
 
+const UNSCHEDULABLE =
+  "0/3 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, 2 Insufficient memory. preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod.";
+
+function inCluster(now) {
+  const plan = creatingPlan(now);
+  plan.steps[6] = step("start", "running", { started_ms: now - 9_000, note: UNSCHEDULABLE });
+  for (const at of [4, 5])
+    plan.steps[at] = { ...plan.steps[at], state: "done", duration_ms: 900, note: undefined };
+  const common = { engine: "kubernetes-lab", created_ms: now - 50 * MINUTE, last_used_ms: now - 2 * MINUTE };
+  return [
+    ...three(now).slice(0, 1),
+    base("eeeeeeeeeeeeeee1", "checkout", { ...common, spec: git("https://github.com/acme/checkout.git") }),
+    base("eeeeeeeeeeeeeee2", "training", { ...common, state: "starting", message: UNSCHEDULABLE }),
+    base("eeeeeeeeeeeeeee3", "ledger", { ...common, state: "creating", plan }),
+    base("eeeeeeeeeeeeeee4", "reports", { ...common, engine: "kubernetes-eks", state: "unreachable" }),
+    base("eeeeeeeeeeeeeee5", "sandbox", { ...common, engine: "kubernetes-minikube", state: "unreachable" }),
+  ];
+}
+
 /** What a host of each scenario has. */
 export const scenarios = {
   none: (now) => ({ now, engines: ready, workspaces: [] }),
@@ -258,6 +355,17 @@ export const scenarios = {
     now,
     engines: [dockerDenied, podmanMissing],
     workspaces: three(now).map((entry) => ({ ...entry, state: "unreachable" })),
+  }),
+  clusters: (now) => ({
+    now,
+    engines: [minikube, docker, lab, eks],
+    workspaces: inCluster(now),
+    settings: { ...settings, clusters: { lab: LAB, [EKS]: { ...LAB, tolerations: [] } } },
+  }),
+  clusteronly: (now) => ({
+    now,
+    engines: [{ ...podmanMissing, name: "Docker", id: "docker" }, minikube],
+    workspaces: [],
   }),
   slow: (now) => ({ now, engines: ready, workspaces: three(now), delayMs: 3_000 }),
 };

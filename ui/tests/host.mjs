@@ -56,8 +56,9 @@ async function signIn(request, response) {
 class Session {
   constructor(socket, scenario) {
     this.socket = socket;
-    this.data = fixtures.scenarios[scenario](Date.now());
-    this.settings = { ...fixtures.settings };
+    // What a session changes is its own.
+    this.data = JSON.parse(JSON.stringify(fixtures.scenarios[scenario](Date.now())));
+    this.settings = this.data.settings ?? { ...fixtures.settings };
     this.state = new Map();
     this.nextStream = 1;
     this.timer = setInterval(() => this.pushSamples(), 2_000);
@@ -85,6 +86,17 @@ class Session {
     Object.assign(workspace, patch);
     this.event({ kind: "workspace", workspace });
     return {};
+  }
+
+  /** A cluster that was switched on is looked at, and does not answer; one that was switched off is let go. */
+  switchClusters() {
+    for (const engine of this.data.engines.filter((entry) => entry.kind === "kubernetes")) {
+      const enabled = this.settings.clusters[engine.name]?.enabled === true;
+      if (enabled === (engine.health !== "off")) continue;
+      engine.health = enabled ? "stopped" : "off";
+      engine.problem = enabled ? "The cluster does not answer." : undefined;
+      this.event({ kind: "engine", engine });
+    }
   }
 
   async handle(bytes) {
@@ -116,6 +128,7 @@ class Session {
       case "settings.put":
         this.settings = params;
         this.event({ kind: "settings", settings: params });
+        this.switchClusters();
         return {};
       case "state.get":
         return this.state.get(params.key) ?? null;

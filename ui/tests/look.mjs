@@ -110,6 +110,63 @@ const SCREENS = {
   },
   settings: { scenario: "three", hash: "#/settings/general" },
   engines: { scenario: "noengine", hash: "#/settings/engines" },
+  "cluster-engines": { scenario: "clusters", hash: "#/settings/engines" },
+  "cluster-settings": {
+    scenario: "clusters",
+    hash: "#/settings/engines",
+    act: async (page) => {
+      const lab = page.getByRole("region", { name: "lab" });
+      await lab.getByRole("button", { name: "Cluster settings" }).click();
+      await lab.getByRole("button", { name: "Advanced" }).click();
+      await lab.getByLabel("Pod template").fill("[]");
+      await lab.getByLabel("Pod template").scrollIntoViewIfNeeded();
+    },
+  },
+  "cluster-settings-top": {
+    scenario: "clusters",
+    hash: "#/settings/engines",
+    act: async (page) => {
+      const lab = page.getByRole("region", { name: "lab" });
+      await lab.getByRole("button", { name: "Cluster settings" }).click();
+      await lab.getByLabel("Namespace").fill("Team A");
+      await lab.getByLabel("Pull secret").scrollIntoViewIfNeeded();
+    },
+  },
+  "cluster-switched-on": {
+    scenario: "clusters",
+    hash: "#/settings/engines",
+    act: async (page) => {
+      await page.getByRole("region", { name: "minikube" }).getByRole("switch").click();
+      await visible(page, "The cluster does not answer.");
+    },
+  },
+  "cluster-dashboard": { scenario: "clusters" },
+  "cluster-table": { scenario: "clusters", act: showTable },
+  "cluster-starting": { scenario: "clusters", hash: "#/workspace/eeeeeeeeeeeeeee2" },
+  "cluster-creating": { scenario: "clusters", hash: "#/workspace/eeeeeeeeeeeeeee3" },
+  "cluster-off-workspace": { scenario: "clusters", hash: "#/workspace/eeeeeeeeeeeeeee5" },
+  "cluster-only": { scenario: "clusteronly" },
+  "cluster-health": {
+    scenario: "clusters",
+    act: (page) => page.getByRole("button", { name: /Host and engines/ }).click(),
+  },
+  "cluster-stop": {
+    scenario: "clusters",
+    act: async (page) => {
+      await page.getByRole("button", { name: "Stop checkout" }).click();
+      await visible(page, "Only the volume stays");
+    },
+  },
+  "cluster-create": {
+    scenario: "clusters",
+    act: async (page) => {
+      await page.getByRole("button", { name: "Create workspace" }).first().click();
+      await page.getByLabel("What to make a workspace from").fill("/home/maria/notes");
+      await page.getByRole("button", { name: "Details" }).click();
+      await page.getByRole("combobox", { name: "Engine" }).click();
+      await page.getByRole("option", { name: "lab" }).click();
+    },
+  },
   keys: { scenario: "three", hash: "#/settings/keys" },
   json: { scenario: "three", hash: "#/settings/json", wait: 3_000 },
 };

@@ -37,6 +37,7 @@ test("settings are changed by form and as JSON, and are checked in both", async 
       network_range: "10.213.0.0/16",
       auto_forward: true,
       base_image_from: "debian:bookworm",
+      clusters: {},
     };
     await write(JSON.stringify({ ...settings, tab_size: 60, theme: "blue" }, undefined, 2));
     await expect(page.getByRole("status").filter({ hasText: 'One of "system"' })).toBeVisible();

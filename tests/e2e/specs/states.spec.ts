@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Cockpit } from "../support/cockpit.ts";
 import { docker, objectsOf, removeByForce, workspacesOf } from "../support/docker.ts";
-import { Host } from "../support/host.ts";
+import { Host, WITHOUT_SOCKETS } from "../support/host.ts";
 import { look } from "../support/look.ts";
 import { expect, test, workspaceOf } from "../support/test.ts";
 
@@ -102,16 +102,6 @@ test("a workspace is stopped, started, paused, resumed, and lost behind our back
     expect(objectsOf(container.slice("aicockpit-".length))).toEqual([]);
   });
 });
-
-/** Runs a program where no engine's own socket is to be seen. */
-const WITHOUT_SOCKETS = [
-  "unshare",
-  "--mount",
-  ...(process.getuid?.() === 0 ? [] : ["--map-root-user"]),
-  "sh",
-  "-c",
-  'mount -t tmpfs none /run && exec "$0" "$@"',
-];
 
 /** The engine's socket under another path, which can be taken away and put back. */
 class SocketProxy {

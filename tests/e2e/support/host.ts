@@ -16,6 +16,16 @@ export const programs = {
   ui: process.env.AICOCKPIT_UI ?? join(repository, "ui/dist"),
 };
 
+/** Runs a program where no engine's own socket is to be seen. */
+export const WITHOUT_SOCKETS = [
+  "unshare",
+  "--mount",
+  ...(process.getuid?.() === 0 ? [] : ["--map-root-user"]),
+  "sh",
+  "-c",
+  'mount -t tmpfs none /run && exec "$0" "$@"',
+];
+
 /** A real `aicockpit serve` with a data folder of its own, which survives `kill` and `start`. */
 export class Host {
   readonly home = mkdtempSync(join(tmpdir(), "aicockpit-e2e-"));

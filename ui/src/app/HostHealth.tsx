@@ -1,9 +1,9 @@
 import { useAction, useCall, useConnection } from "@/client";
-import { Button, Popover, StateDot, type Tone } from "@/components";
+import { Button, Popover, StateDot } from "@/components";
 import { EngineProblem } from "@/dashboard/EngineProblem";
-import { HEALTH_TONES, HEALTH_WORDS } from "@/dashboard/health";
+import { engineSummary, HEALTH_TONES, healthWord } from "@/dashboard/health";
 import { cx } from "@/lib/cx";
-import { type EngineInfo } from "@/protocol/generated";
+import { plural } from "@/lib/format";
 import { openSettings } from "@/state/navigation";
 import { useEngines } from "@/state/workspaces";
 
@@ -14,12 +14,17 @@ export function HostHealth() {
   const engines = useEngines().data ?? [];
   const refresh = useAction("engine.refresh");
   const ready = engines.filter((engine) => engine.health === "ready");
-  const summary = summarise(connection.kind === "connected", engines);
+  const summary =
+    connection.kind === "connected"
+      ? engineSummary(engines)
+      : { tone: "starting" as const, word: "Connecting" };
+  const used = engines.filter((engine) => engine.health !== "off");
+  const unused = engines.length - used.length;
   return (
     <Popover
       label="Host and engines"
       align="end"
-      className="w-90"
+      className="max-h-[70vh] w-90 overflow-auto"
       trigger={
         <button
           type="button"
@@ -40,15 +45,17 @@ export function HostHealth() {
           </p>
         </div>
         <ul className="flex flex-col gap-2">
-          {engines.map((engine) => (
+          {used.map((engine) => (
             <li key={engine.id} className="flex flex-col gap-1">
               <span className="flex items-center gap-2">
                 <StateDot tone={HEALTH_TONES[engine.health]} moving={engine.health === "checking"} />
-                <span className="min-w-0 flex-1 truncate">{engine.name}</span>
+                <span className="min-w-0 flex-1 truncate" title={engine.name}>
+                  {engine.name}
+                </span>
                 <span className={cx("text-sm", engine.health === "ready" ? "text-faint" : "text-muted")}>
                   {engine.health === "ready" && engine.version !== undefined
                     ? engine.version
-                    : HEALTH_WORDS[engine.health]}
+                    : healthWord(engine)}
                 </span>
               </span>
               {engine.problem !== undefined && engine.health !== "missing" && (
@@ -56,6 +63,12 @@ export function HostHealth() {
               )}
             </li>
           ))}
+          {unused > 0 && (
+            <li className="flex items-center gap-2 text-sm text-faint">
+              <StateDot tone="stopped" />
+              {plural(unused, "cluster")} of the kubeconfig not used
+            </li>
+          )}
         </ul>
         <div className="flex justify-between gap-2">
           <Button size="small" busy={refresh.isPending} onClick={() => refresh.mutate({})}>
@@ -68,15 +81,4 @@ export function HostHealth() {
       </div>
     </Popover>
   );
-}
-
-function summarise(connected: boolean, engines: readonly EngineInfo[]): { tone: Tone; word: string } {
-  if (!connected) return { tone: "starting", word: "Connecting" };
-  const ready = engines.filter((engine) => engine.health === "ready");
-  if (ready.length === 1) return { tone: "running", word: `${ready[0]?.name ?? "Engine"} ready` };
-  if (ready.length > 1) return { tone: "running", word: `${ready.length} engines ready` };
-  if (engines.length === 0 || engines.some((engine) => engine.health === "checking")) {
-    return { tone: "starting", word: "Looking for engines" };
-  }
-  return { tone: "failed", word: "No engine ready" };
 }

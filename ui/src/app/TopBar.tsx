@@ -12,7 +12,7 @@ import {
   startCreate,
   useNavigation,
 } from "@/state/navigation";
-import { isTransient, STATE_TONES, STATE_WORDS, useWorkspace } from "@/state/workspaces";
+import { isTransient, stateShown, useEngine, useWorkspace } from "@/state/workspaces";
 import { HostHealth } from "./HostHealth";
 
 export function TopBar() {
@@ -101,6 +101,8 @@ function TabButton({
 function WorkspaceTab({ id, shown }: { id: WorkspaceId; shown: boolean }) {
   const workspace = useWorkspace(id);
   const tabs = useNavigation((state) => state.tabs);
+  const engine = useEngine(workspace?.engine);
+  const state = workspace && stateShown(workspace, engine);
   const name = workspace?.name ?? "…";
   return (
     <ContextMenu
@@ -119,7 +121,7 @@ function WorkspaceTab({ id, shown }: { id: WorkspaceId; shown: boolean }) {
           shown ? "bg-active text-fg" : "text-muted hover:bg-hover hover:text-fg",
         )}
       >
-        <Tooltip content={workspace ? `${name} – ${STATE_WORDS[workspace.state]}` : name}>
+        <Tooltip content={state ? `${name} – ${state.word}` : name}>
           <button
             type="button"
             aria-current={shown ? "page" : undefined}
@@ -127,8 +129,8 @@ function WorkspaceTab({ id, shown }: { id: WorkspaceId; shown: boolean }) {
             onAuxClick={(event) => event.button === 1 && closeTab(id)}
             className="flex h-full min-w-0 flex-1 items-center gap-1.5 rounded-md pl-2 font-medium"
           >
-            {workspace && (
-              <StateDot tone={STATE_TONES[workspace.state]} moving={isTransient(workspace.state)} size={8} />
+            {workspace && state && (
+              <StateDot tone={state.tone} moving={isTransient(workspace.state)} size={8} />
             )}
             <span className="truncate">{name}</span>
           </button>

@@ -1,11 +1,12 @@
 import { FileText, GitBranch } from "lucide-react";
-import { Sparkline, StateLabel } from "@/components";
+import { Sparkline } from "@/components";
 import { EngineBadge } from "@/dashboard/EngineBadge";
+import { WorkspaceStateLabel } from "@/dashboard/WorkspaceStateLabel";
 import { formatBytes, formatPercent } from "@/lib/format";
 import { type Workspace } from "@/protocol/generated";
 import { usePreview } from "@/state/preview";
 import { useSamples } from "@/state/samples";
-import { isTransient, sourceText, STATE_TONES, STATE_WORDS } from "@/state/workspaces";
+import { sourceText } from "@/state/workspaces";
 
 /** What is known of a workspace at a glance, for the switcher. */
 export function WorkspacePreview({ workspace }: { workspace: Workspace }) {
@@ -16,9 +17,7 @@ export function WorkspacePreview({ workspace }: { workspace: Workspace }) {
   return (
     <div className="flex h-full flex-col gap-3 p-3">
       <div className="flex flex-wrap items-center gap-2">
-        <StateLabel tone={STATE_TONES[workspace.state]} moving={isTransient(workspace.state)}>
-          {STATE_WORDS[workspace.state]}
-        </StateLabel>
+        <WorkspaceStateLabel workspace={workspace} />
         <EngineBadge id={workspace.engine} />
       </div>
       <div className="flex flex-col gap-1 text-sm text-muted">
@@ -36,6 +35,9 @@ export function WorkspacePreview({ workspace }: { workspace: Workspace }) {
           </span>
         )}
       </div>
+      {!running && workspace.message !== undefined && (
+        <p className="text-sm break-words text-muted">{workspace.message}</p>
+      )}
       {running && newest && (
         <div className="flex gap-4 text-sm text-muted tabular-nums">
           <span className="flex flex-col gap-1">

@@ -1,19 +1,13 @@
 import { useState } from "react";
 import { useCommandKeys } from "@/commands";
-import { Kbd, Picker, StateLabel } from "@/components";
+import { Kbd, Picker } from "@/components";
+import { WorkspaceStateLabel } from "@/dashboard/WorkspaceStateLabel";
 import { fuzzyFilter } from "@/lib/fuzzy";
 import { formatRelativeTime } from "@/lib/format";
 import { useNow } from "@/lib/time";
 import { type Workspace } from "@/protocol/generated";
 import { showOverlay, showWorkspace, useNavigation } from "@/state/navigation";
-import {
-  isTransient,
-  lastUsed,
-  sourceText,
-  STATE_TONES,
-  STATE_WORDS,
-  useWorkspaces,
-} from "@/state/workspaces";
+import { lastUsed, sourceText, useWorkspaces } from "@/state/workspaces";
 import { WorkspacePreview } from "./WorkspacePreview";
 
 /** Opens a workspace by a few letters of its name; the one before this one comes first. */
@@ -53,9 +47,7 @@ export function WorkspaceSwitcher({ open }: { open: boolean }) {
             <span className="truncate text-sm text-faint">{sourceText(workspace)}</span>
           </span>
           <span className="flex shrink-0 flex-col items-end">
-            <StateLabel tone={STATE_TONES[workspace.state]} moving={isTransient(workspace.state)}>
-              {STATE_WORDS[workspace.state]}
-            </StateLabel>
+            <WorkspaceStateLabel workspace={workspace} />
             <span className="text-sm text-faint">{formatRelativeTime(lastUsed(workspace), now)}</span>
           </span>
         </>

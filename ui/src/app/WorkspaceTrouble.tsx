@@ -5,18 +5,33 @@ import { Button, EmptyState, toastError } from "@/components";
 import { DeleteDialog } from "@/dashboard/DeleteDialog";
 import { EngineProblem } from "@/dashboard/EngineProblem";
 import { type Workspace } from "@/protocol/generated";
-import { allows, useEngines } from "@/state/workspaces";
+import { openSettings } from "@/state/navigation";
+import { allows, useEngine } from "@/state/workspaces";
 
 /** A workspace that cannot be opened as it is: why, and what can be done. */
 export function WorkspaceTrouble({ workspace }: { workspace: Workspace }) {
   const [deleting, setDeleting] = useState(false);
   const recreate = useAction("workspace.recreate");
   const recreatable = allows(workspace.state, "recreate") && !workspace.imported;
-  const engine = useEngines().data?.find((entry) => entry.id === workspace.engine);
+  const engine = useEngine(workspace.engine);
   if (workspace.state === "deleting") {
     return (
       <Middle>
         <EmptyState heading="h1" title={`${workspace.name} is being deleted`} />
+      </Middle>
+    );
+  }
+  if (workspace.state === "unreachable" && engine?.health === "off") {
+    return (
+      <Middle>
+        <EmptyState
+          heading="h1"
+          icon={<Unplug size={24} />}
+          title={`The cluster of ${workspace.name} is not used`}
+          action={<Button onClick={() => openSettings("engines")}>Show clusters</Button>}
+        >
+          It opens once the cluster {engine.name} is switched on again. Whatever runs in it runs on.
+        </EmptyState>
       </Middle>
     );
   }

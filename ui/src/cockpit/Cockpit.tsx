@@ -2,12 +2,12 @@ import { useQueryClient } from "@tanstack/react-query";
 import { Pause, Play, Power } from "lucide-react";
 import { useEffect, useEffectEvent, useRef, useState, type ReactNode } from "react";
 import { callKey, useAction, useClient } from "@/client";
-import { Button, EmptyState, ErrorState, Loading, Skeleton, StateLabel, toastError } from "@/components";
+import { Button, EmptyState, ErrorState, Loading, Skeleton, toastError } from "@/components";
 import { cx } from "@/lib/cx";
 import { type Workspace, type WorkspaceId } from "@/protocol/generated";
 import { useActiveWorkspace } from "@/state/navigation";
 import { previewKey, type Preview } from "@/state/preview";
-import { STATE_TONES, STATE_WORDS, useWorkspace } from "@/state/workspaces";
+import { useKeepsRoot, useWorkspace } from "@/state/workspaces";
 import { ActivityBar } from "./ActivityBar";
 import { Boundary } from "./Boundary";
 import { useCockpitCommands } from "./commands";
@@ -26,6 +26,7 @@ import { type CockpitSession } from "./session/session";
 import { SideBar } from "./SideBar";
 import { StatusItems } from "./StatusItems";
 import { useTerminalSettings } from "./terminal/TerminalPane";
+import { UnderWay } from "./UnderWay";
 import { useModel } from "./useModel";
 
 const SIDE_MIN = 170;
@@ -63,6 +64,7 @@ export function Cockpit({ workspaceId }: { workspaceId: WorkspaceId }) {
 function NotOpen({ workspace }: { workspace: Workspace }) {
   const start = useAction("workspace.start");
   const unpause = useAction("workspace.unpause");
+  const keepsRoot = useKeepsRoot(workspace);
   const { state, name } = workspace;
   const target = { workspace: workspace.id };
   if (state === "stopped") {
@@ -82,7 +84,8 @@ function NotOpen({ workspace }: { workspace: Workspace }) {
             </Button>
           }
         >
-          {workspace.message ?? "Its files are kept. Start it to work on them."}
+          {workspace.message ??
+            `${keepsRoot ? "Its files are kept." : "What lies in its volume is kept."} Start it to work on them.`}
         </EmptyState>
       </Middle>
     );
@@ -125,15 +128,7 @@ function NotOpen({ workspace }: { workspace: Workspace }) {
       </Loading>
     );
   }
-  return (
-    <Middle>
-      <div role="status">
-        <StateLabel tone={STATE_TONES[state]} moving>
-          {STATE_WORDS[state]} {name}
-        </StateLabel>
-      </div>
-    </Middle>
-  );
+  return <UnderWay workspace={workspace} />;
 }
 
 function Middle({ children }: { children: ReactNode }) {

@@ -6,7 +6,9 @@ import { cx } from "@/lib/cx";
 import { useDelayed } from "@/lib/time";
 import { type Workspace } from "@/protocol/generated";
 import { useLink } from "@/state/links";
-import { isTransient, STATE_TONES, STATE_WORDS } from "@/state/workspaces";
+import { openSettings } from "@/state/navigation";
+import { isTransient, STATE_TONES, STATE_WORDS, useEngine, useKeepsRoot } from "@/state/workspaces";
+import { WaysOut } from "./UnderWay";
 
 /** One line above the editor while something is between this page and the workspace. Everything beneath stays usable. */
 export function LinkBar({ workspace, onReopen }: { workspace: Workspace; onReopen: () => void }) {
@@ -17,6 +19,8 @@ export function LinkBar({ workspace, onReopen }: { workspace: Workspace; onReope
   const broken = link.kind === "reconnecting" || connection.kind === "reconnecting";
   const lasting = useDelayed(broken, 400);
   const target = { workspace: workspace.id };
+  const keepsRoot = useKeepsRoot(workspace);
+  const engine = useEngine(workspace.engine);
 
   if (connection.kind === "reconnecting") {
     if (!lasting) return null;
@@ -49,7 +53,7 @@ export function LinkBar({ workspace, onReopen }: { workspace: Workspace; onReope
         >
           {workspace.state === "paused"
             ? "The workspace is paused. Your unsaved text is kept."
-            : `The workspace does not run. ${workspace.message === undefined ? "" : `${sentence(workspace.message)} `}Its files and your unsaved text are kept; its terminals have ended.`}
+            : `The workspace does not run. ${workspace.message === undefined ? "" : `${sentence(workspace.message)} `}${keepsRoot ? "Its files" : "What lies in its volume"} and your unsaved text are kept; its terminals have ended.`}
         </Bar>
       );
     case "starting":
@@ -64,13 +68,32 @@ export function LinkBar({ workspace, onReopen }: { workspace: Workspace; onReope
               {STATE_WORDS[workspace.state]}
             </StateLabel>
           }
+          action={
+            workspace.state === "starting" &&
+            workspace.message !== undefined && <WaysOut small workspace={workspace} />
+          }
         >
-          Your unsaved text is kept.
+          {workspace.message !== undefined && `${sentence(workspace.message)} `}Your unsaved text is kept.
         </Bar>
       );
     case "lost":
     case "failed":
     case "unreachable":
+      if (engine?.health === "off") {
+        return (
+          <Bar
+            tone="info"
+            icon={<Unplug size={16} aria-hidden />}
+            action={
+              <Button size="small" onClick={() => openSettings("engines")}>
+                Show clusters
+              </Button>
+            }
+          >
+            The cluster {engine.name} is switched off. Whatever runs in it runs on; your unsaved text is kept.
+          </Bar>
+        );
+      }
       return (
         <Bar tone="failed" icon={<CircleAlert size={16} aria-hidden />}>
           {STATE_WORDS[workspace.state]}.{" "}
@@ -138,7 +161,7 @@ function Bar({
       >
         {icon}
       </span>
-      <span className="min-w-0 flex-1 select-text">{children}</span>
+      <span className="min-w-0 flex-1 break-words select-text">{children}</span>
       {action}
     </div>
   );

@@ -23,7 +23,8 @@ export function Input({
   return (
     <span
       className={cx(
-        "flex h-7 items-center gap-1.5 rounded-md border bg-canvas px-2 transition-colors",
+        "flex h-7 items-center gap-1.5 rounded-md border px-2 transition-colors",
+        rest.disabled === true ? "bg-hover" : "bg-canvas",
         "focus-within:border-focus focus-within:outline focus-within:outline-1 focus-within:outline-focus",
         invalid ? "border-failed" : "border-line-strong",
         className,
@@ -71,7 +72,10 @@ export function Field({
       </label>
       {children({ id, "aria-describedby": describedBy })}
       {describedBy !== undefined && (
-        <p id={describedBy} className={cx("text-sm", error !== undefined ? "text-failed" : "text-faint")}>
+        <p
+          id={describedBy}
+          className={cx("text-sm break-words", error !== undefined ? "text-failed" : "text-faint")}
+        >
           {error ?? help}
         </p>
       )}

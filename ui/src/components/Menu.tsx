@@ -11,6 +11,8 @@ export interface MenuItem {
   keys?: string | undefined;
   danger?: boolean;
   disabled?: boolean;
+  /** A line below: why it is disabled. */
+  reason?: string | undefined;
   /** Present: a tick is shown where true. */
   checked?: boolean;
   /** The menu stays open: for several ticks in one go. */
@@ -26,7 +28,7 @@ export type MenuEntry = MenuItem | "separator" | false | undefined;
 const CONTENT =
   "z-50 max-h-[min(480px,90vh)] min-w-44 animate-appear overflow-auto rounded-md border border-line bg-raised p-1 shadow-pop outline-none focus-visible:outline-none";
 const ITEM =
-  "flex h-7 items-center gap-2 rounded-sm px-2 text-base outline-none focus-visible:outline-none data-disabled:text-faint data-highlighted:bg-hover data-[state=open]:bg-hover";
+  "flex min-h-7 items-center gap-2 rounded-sm px-2 text-base outline-none focus-visible:outline-none data-disabled:text-faint data-highlighted:bg-hover data-[state=open]:bg-hover";
 
 type Parts = typeof RadixDropdown | typeof RadixContext;
 
@@ -45,7 +47,10 @@ function Entries({ entries, parts }: { entries: readonly MenuEntry[]; parts: Par
             {entry.checked === true ? <Check size={14} aria-hidden /> : entry.icon}
           </span>
         )}
-        <span className="flex-1 truncate">{entry.label}</span>
+        <span className="flex min-w-0 flex-1 flex-col">
+          <span className="truncate">{entry.label}</span>
+          {entry.reason !== undefined && <span className="max-w-60 text-sm text-faint">{entry.reason}</span>}
+        </span>
         {entry.keys !== undefined && <Kbd keys={entry.keys} />}
         {entry.items && <ChevronRight size={14} className="text-faint" aria-hidden />}
       </>

@@ -55,17 +55,21 @@ export function ProgressSteps({
         const row = (
           <>
             <StepIcon state={step.state} />
-            <span
-              className={cx(
-                "shrink-0",
-                step.state === "waiting" || step.state === "skipped" ? "text-faint" : "text-fg",
+            {/* A note that does not fit beside the label goes below it as a whole: a cluster's reasons are sentences. */}
+            <span className="flex min-w-0 flex-1 flex-wrap items-baseline gap-x-2">
+              <span
+                className={cx(
+                  step.state === "waiting" || step.state === "skipped" ? "text-faint" : "text-fg",
+                )}
+              >
+                {step.label}
+              </span>
+              <span className="sr-only">{WORDS[step.state]}</span>
+              {step.note !== undefined && (
+                <span className="min-w-0 text-sm break-words text-faint">{step.note}</span>
               )}
-            >
-              {step.label}
             </span>
-            <span className="sr-only">{WORDS[step.state]}</span>
-            <span className="min-w-0 flex-1 truncate text-sm text-faint">{step.note}</span>
-            <span className="text-sm text-muted tabular-nums">{step.time}</span>
+            <span className="shrink-0 text-sm text-muted tabular-nums">{step.time}</span>
             <ChevronRight
               size={14}
               aria-hidden
@@ -84,12 +88,12 @@ export function ProgressSteps({
                 type="button"
                 aria-expanded={expanded}
                 onClick={() => onToggle(step.key)}
-                className="flex h-9 w-full items-center gap-2 rounded-sm px-2 text-left hover:bg-hover"
+                className="flex min-h-9 w-full items-center gap-2 rounded-sm px-2 py-1.5 text-left hover:bg-hover"
               >
                 {row}
               </button>
             ) : (
-              <div className="flex h-9 items-center gap-2 px-2">{row}</div>
+              <div className="flex min-h-9 items-center gap-2 px-2 py-1.5">{row}</div>
             )}
             {expanded && <div className="px-2 pb-2 pl-8">{step.content}</div>}
           </li>

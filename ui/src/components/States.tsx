@@ -1,9 +1,10 @@
-import { Check, ChevronRight, CircleAlert, Copy } from "lucide-react";
+import { Check, CircleAlert, Copy } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { toCallError } from "@/client";
 import { cx } from "@/lib/cx";
 import { useDelayed } from "@/lib/time";
 import { Button } from "./Button";
+import { Fold } from "./Fold";
 
 /** A list or panel with nothing in it: what this is, and the one thing to do. */
 export function EmptyState({
@@ -86,31 +87,19 @@ export function ErrorState({
 
 /** Text of a machine's, folded, with a button that copies it. */
 export function Details({ text, label = "Details" }: { text: string; label?: string }) {
-  const [open, setOpen] = useState(false);
   return (
-    <div className="flex min-w-0 flex-col gap-1">
-      <button
-        type="button"
-        aria-expanded={open}
-        onClick={() => setOpen(!open)}
-        className="inline-flex items-center gap-1 self-start rounded-sm text-sm text-muted hover:text-fg"
-      >
-        <ChevronRight size={14} className={cx("transition-transform", open && "rotate-90")} aria-hidden />
-        {label}
-      </button>
-      {open && (
-        <div className="relative">
-          <pre
-            // Scrollable text must be reachable by keyboard.
-            tabIndex={0}
-            className="max-h-60 overflow-auto rounded-sm border border-line bg-canvas p-2 pr-9 font-mono text-sm whitespace-pre-wrap text-fg"
-          >
-            {text}
-          </pre>
-          <CopyButton text={text} className="absolute top-1 right-1 bg-canvas" />
-        </div>
-      )}
-    </div>
+    <Fold small label={label}>
+      <div className="relative">
+        <pre
+          // Scrollable text must be reachable by keyboard.
+          tabIndex={0}
+          className="max-h-60 overflow-auto rounded-sm border border-line bg-canvas p-2 pr-9 font-mono text-sm whitespace-pre-wrap text-fg"
+        >
+          {text}
+        </pre>
+        <CopyButton text={text} className="absolute top-1 right-1 bg-canvas" />
+      </div>
+    </Fold>
   );
 }
 

@@ -2,6 +2,7 @@ export { Badge, StateDot, StateLabel, type Tone } from "./Badge";
 export { Button, IconButton, type ButtonKind, type ButtonProps, type IconButtonProps } from "./Button";
 export { Checkbox, Switch } from "./Check";
 export { Dialog, type DialogProps } from "./Dialog";
+export { Fold } from "./Fold";
 export { Field, Input, type InputProps } from "./Input";
 export { Kbd } from "./Kbd";
 export { ContextMenu, Menu, type MenuEntry, type MenuItem } from "./Menu";

@@ -1,25 +1,10 @@
-import { useCall } from "@/client";
 import { Checkbox, Field, Input, Select } from "@/components";
-import { HEALTH_WORDS } from "@/dashboard/health";
+import { healthWord, offLast, SWITCH_ON } from "@/dashboard/health";
 import { cx } from "@/lib/cx";
-import { type EngineCapabilities, type EngineInfo, type Profile } from "@/protocol/generated";
+import { type EngineCapabilities, type EngineInfo, type Settings } from "@/protocol/generated";
 import { type Details, type Problems } from "./draft";
+import { baseImage, can, profilesOn } from "./engine";
 import { type Reading } from "./recognise";
-
-const PROFILES: { value: Profile; label: string; description: string }[] = [
-  {
-    value: "standard",
-    label: "Standard",
-    description:
-      "For your own code: a normal user with sudo inside, network, and a short list of capabilities.",
-  },
-  {
-    value: "locked",
-    label: "Locked",
-    description:
-      "For code you do not trust: no network, no capabilities, and a system that cannot be changed.",
-  },
-];
 
 export interface CreateDetailsProps {
   reading: Reading;
@@ -27,19 +12,24 @@ export interface CreateDetailsProps {
   onChange: (details: Details) => void;
   problems: Problems;
   engines: readonly EngineInfo[];
+  /** The one that the workspace would be made on. */
+  engine: EngineInfo | undefined;
+  settings: Settings | undefined;
 }
 
-export function CreateDetails({ reading, details, onChange, problems, engines }: CreateDetailsProps) {
-  const settings = useCall("settings.get", {}).data;
+export function CreateDetails({
+  reading,
+  details,
+  onChange,
+  problems,
+  engines,
+  engine,
+  settings,
+}: CreateDetailsProps) {
   const set = <K extends keyof Details>(key: K, value: Details[K]) => onChange({ ...details, [key]: value });
-  const fallback =
-    engines.find((entry) => entry.id === settings?.default_engine && entry.health === "ready") ??
-    engines.find((entry) => entry.health === "ready");
-  const engine = engines.find((entry) => entry.id === details.engine) ?? fallback;
+  const where = engine?.kind === "kubernetes" ? "" : " on this machine";
   const unable = (ability: keyof EngineCapabilities, what: string) =>
-    engine?.health === "ready" && !engine.capabilities[ability]
-      ? `${engine.name} does not ${what} on this machine.`
-      : undefined;
+    engine && !can(engine, ability) ? `${engine.name} does not ${what}${where}.` : undefined;
   const text = (key: "name" | "branch" | "image" | "memoryGb" | "cpus" | "pids" | "ports") => ({
     value: details[key],
     onChange: (event: React.ChangeEvent<HTMLInputElement>) => set(key, event.target.value),
@@ -49,7 +39,10 @@ export function CreateDetails({ reading, details, onChange, problems, engines }:
   const noCpu = unable("cpu_limit", "enforce CPU limits");
   const noPids = unable("pids_limit", "limit processes");
   const noGpu = unable("gpu", "offer a GPU");
-  const profile = PROFILES.find((entry) => entry.value === details.profile);
+  const noPorts = unable("published_ports", "publish ports");
+  const base = baseImage(engine, settings);
+  const profiles = profilesOn(engine);
+  const profile = profiles.find((entry) => entry.value === details.profile);
   const network = details.profile === "locked" && reading.kind === "git";
 
   return (
@@ -78,18 +71,20 @@ export function CreateDetails({ reading, details, onChange, problems, engines }:
             label="Engine"
             value={engine?.id ?? ""}
             onChange={(id) => set("engine", id)}
-            options={engines.map((entry) => ({
+            options={offLast(engines).map((entry) => ({
               value: entry.id,
               label: entry.name,
               disabled: entry.health !== "ready",
-              ...(entry.health === "ready" ? {} : { description: HEALTH_WORDS[entry.health] }),
+              ...(entry.health === "ready"
+                ? {}
+                : { description: entry.health === "off" ? SWITCH_ON : healthWord(entry) }),
             }))}
           />
         )}
       </Field>
       {reading.kind !== "image" && (
-        <Field label="Image" help="Empty for AiCockpit's base image: Debian with Git, sudo and common tools.">
-          {(ids) => <Input {...ids} {...text("image")} mono placeholder="Base image" />}
+        <Field label="Image" help={base.help} className="min-w-0">
+          {(ids) => <Input {...ids} {...text("image")} mono placeholder={base.name} />}
         </Field>
       )}
       <Field
@@ -105,7 +100,7 @@ export function CreateDetails({ reading, details, onChange, problems, engines }:
             label="Profile"
             value={details.profile}
             onChange={(value) => set("profile", value)}
-            options={PROFILES}
+            options={profiles}
           />
         )}
       </Field>
@@ -147,10 +142,22 @@ export function CreateDetails({ reading, details, onChange, problems, engines }:
       <Field
         label="Published ports"
         error={problems.ports}
-        help="Rarely needed: ports that programs open are forwarded anyway."
+        help={
+          noPorts === undefined
+            ? "Rarely needed: ports that programs open are forwarded anyway."
+            : `${noPorts} Ports are forwarded by themselves.`
+        }
         className="sm:col-span-2"
       >
-        {(ids) => <Input {...ids} {...text("ports")} mono placeholder="8080, 3000:80" />}
+        {(ids) => (
+          <Input
+            {...ids}
+            {...text("ports")}
+            mono
+            placeholder="8080, 3000:80"
+            disabled={noPorts !== undefined}
+          />
+        )}
       </Field>
       <Field label="Environment" error={problems.env} className="sm:col-span-2">
         {(ids) => (

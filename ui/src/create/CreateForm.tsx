@@ -1,13 +1,15 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Box, ChevronRight, Container, Folder, FolderOpen, GitBranch } from "lucide-react";
 import { useId, useState } from "react";
-import { callKey, useAction, useCapability, useClient } from "@/client";
+import { callKey, useAction, useCall, useCapability, useClient } from "@/client";
 import { Button, ErrorState, IconButton } from "@/components";
 import { cx } from "@/lib/cx";
-import { type Workspace } from "@/protocol/generated";
+import { type EngineInfo, type Workspace } from "@/protocol/generated";
+import { openSettings } from "@/state/navigation";
 import { useEngines } from "@/state/workspaces";
 import { CreateDetails } from "./CreateDetails";
 import { NO_DETAILS, toRequest, type Details } from "./draft";
+import { engineFor } from "./engine";
 import { recognise, type Reading } from "./recognise";
 
 const ICONS = { git: GitBranch, folder: Folder, image: Container, name: Box };
@@ -27,6 +29,7 @@ export function CreateForm({ initial = "", autoFocus = false, onCreated, onCance
   const [details, setDetails] = useState<Details>(NO_DETAILS);
   const [open, setOpen] = useState(false);
   const engines = useEngines().data ?? [];
+  const settings = useCall("settings.get", {}).data;
   const localFolders = useCapability("local_folders");
   const dialogs = useCapability("dialogs");
   const client = useClient();
@@ -37,13 +40,14 @@ export function CreateForm({ initial = "", autoFocus = false, onCreated, onCance
   const readings = recognise(text);
   const reading = readings.find((entry) => entry.kind === chosen) ?? readings[0];
   if (!reading) return null;
-  const { request, problems } = toRequest(reading, details);
+  const engine = engineFor(engines, details.engine, settings);
+  const { request, problems } = toRequest(reading, details, engine);
   const anyReady = engines.some((engine) => engine.health === "ready");
   const problem =
     reading.problem ??
     (reading.kind === "folder" && !localFolders
       ? "This host does not mount its own folders; give a Git URL instead."
-      : undefined);
+      : problems.source);
   const blocked = problem !== undefined || Object.keys(problems).length > 0;
   const Icon = ICONS[reading.kind];
 
@@ -148,7 +152,7 @@ export function CreateForm({ initial = "", autoFocus = false, onCreated, onCance
       >
         <ChevronRight size={14} className={cx("transition-transform", open && "rotate-90")} aria-hidden />
         Details
-        {!open && <span className="ml-1 text-faint">{summary(reading, details, engines)}</span>}
+        {!open && <span className="ml-1 text-faint">{summary(reading, details, engine)}</span>}
       </button>
       {open && (
         <CreateDetails
@@ -157,6 +161,8 @@ export function CreateForm({ initial = "", autoFocus = false, onCreated, onCance
           onChange={setDetails}
           problems={problems}
           engines={engines}
+          engine={engine}
+          settings={settings}
         />
       )}
 
@@ -169,7 +175,20 @@ export function CreateForm({ initial = "", autoFocus = false, onCreated, onCance
       >
         {create.error && <ErrorState compact title="The workspace was not created" error={create.error} />}
         {!anyReady && engines.length > 0 && (
-          <p className="text-failed">No engine is ready, so nothing can be created now.</p>
+          <div className="flex flex-wrap items-center justify-between gap-2">
+            <p className="text-failed">No engine is ready, so nothing can be created now.</p>
+            {onCancel && engines.some((entry) => entry.health === "off") && (
+              <Button
+                size="small"
+                onClick={() => {
+                  onCancel();
+                  openSettings("engines");
+                }}
+              >
+                Use a cluster
+              </Button>
+            )}
+          </div>
         )}
         <div className="flex justify-end gap-2">
           {onCancel && (
@@ -186,14 +205,7 @@ export function CreateForm({ initial = "", autoFocus = false, onCreated, onCance
   );
 }
 
-function summary(
-  reading: Reading,
-  details: Details,
-  engines: { id: string; name: string; health: string }[],
-): string {
-  const engine = engines.find((entry) =>
-    details.engine === undefined ? entry.health === "ready" : entry.id === details.engine,
-  );
+function summary(reading: Reading, details: Details, engine: EngineInfo | undefined): string {
   const parts = [
     engine?.name,
     reading.image ?? (details.image.trim() || "base image"),

@@ -77,7 +77,9 @@ export function CreationView({ workspace }: { workspace: Workspace }) {
             compact
           />
         )}
-        {!error && workspace.message !== undefined && <p className="text-muted">{workspace.message}</p>}
+        {!error && workspace.message !== undefined && (
+          <p className="break-words text-muted select-text">{workspace.message}</p>
+        )}
 
         <div className="flex flex-wrap justify-between gap-2">
           <p className="text-sm text-faint tabular-nums">{total(steps, now)}</p>

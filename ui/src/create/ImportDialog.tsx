@@ -36,10 +36,18 @@ export function ImportDialog({ open }: { open: boolean }) {
 }
 
 function ImportBody() {
-  const engines = useEngines().data?.filter((engine) => engine.health === "ready") ?? [];
+  const ready = useEngines().data?.filter((engine) => engine.health === "ready") ?? [];
+  // What others made in a cluster is managed there, and a pod cannot be taken over as it is.
+  const engines = ready.filter((engine) => engine.kind !== "kubernetes");
   const [chosen, setChosen] = useState<EngineId | undefined>();
   const [query, setQuery] = useState("");
   const engine = engines.find((entry) => entry.id === chosen) ?? engines[0];
+  if (!engine && ready.length > 0)
+    return (
+      <EmptyState title="Nothing can be imported from a cluster">
+        What others made there is managed there. Containers of Docker and Podman can be imported.
+      </EmptyState>
+    );
   if (!engine)
     return <EmptyState title="No engine is ready">Containers are shown once an engine answers.</EmptyState>;
   return (

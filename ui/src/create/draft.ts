@@ -1,4 +1,5 @@
-import { type CreateWorkspace, type EngineId, type Profile } from "@/protocol/generated";
+import { type CreateWorkspace, type EngineId, type EngineInfo, type Profile } from "@/protocol/generated";
+import { can } from "./engine";
 import { type Reading } from "./recognise";
 
 /** The create form's details, as typed. */
@@ -33,14 +34,19 @@ export const NO_DETAILS: Details = {
   gpu: false,
 };
 
-export type Problems = Partial<Record<keyof Details, string>>;
+/** What is wrong, by field; `source` is the one field above the details. */
+export type Problems = Partial<Record<keyof Details | "source", string>>;
 
 const GB = 1024 ** 3;
 
-/** The request that the form stands for, and what is wrong with it by field. */
+/**
+ * The request that the form stands for on an engine, and what is wrong with it by field. What the engine cannot do is
+ * left out: its fields cannot be filled in, whatever they still hold from another engine.
+ */
 export function toRequest(
   reading: Reading,
   details: Details,
+  engine?: EngineInfo,
 ): { request: CreateWorkspace; problems: Problems } {
   const problems: Problems = {};
   const number = (
@@ -55,9 +61,13 @@ export function toRequest(
     problems[field] = sentence;
     return undefined;
   };
-  const memory = number("memoryGb", 0.0625, "At least 0.0625 GB (64 MB).");
-  const cpus = number("cpus", 0.1, "At least 0.1 cores.");
-  const pids = number("pids", 64, "At least 64.");
+  const memory = can(engine, "memory_limit")
+    ? number("memoryGb", 0.0625, "At least 0.0625 GB (64 MB).")
+    : undefined;
+  const cpus = can(engine, "cpu_limit") ? number("cpus", 0.1, "At least 0.1 cores.") : undefined;
+  const pids = can(engine, "pids_limit") ? number("pids", 64, "At least 64.") : undefined;
+  const place = outOfReach(reading, engine);
+  if (place !== undefined) problems.source = place;
   const name = details.name.trim() || reading.name;
   if (name !== undefined && name.length > 64) problems.name = "A name has at most 64 characters.";
   const image = reading.image ?? (details.image.trim() || undefined);
@@ -79,13 +89,25 @@ export function toRequest(
           ...(pids === undefined ? {} : { pids: Math.round(pids) }),
         },
         trust_host_certificates: details.certificates,
-        gpu: details.gpu,
-        published_ports: parsePorts(details.ports, problems),
+        gpu: details.gpu && can(engine, "gpu"),
+        published_ports: can(engine, "published_ports") ? parsePorts(details.ports, problems) : [],
         env: parseEnv(details.env, problems),
       },
     },
   };
 }
+
+/** What lies on this machine cannot be had where the engine's machines are others. */
+function outOfReach({ source }: Reading, engine: EngineInfo | undefined): string | undefined {
+  if (engine === undefined || can(engine, "host_folders")) return undefined;
+  if (source.kind === "folder")
+    return `${engine.name} cannot mount folders of this machine: its containers run on others. Give a Git URL, or choose another engine.`;
+  if (source.kind === "git" && isLocal(source.url))
+    return `${engine.name} cannot reach a repository on this machine: its containers run on others. Give a Git URL that they reach, or choose another engine.`;
+  return undefined;
+}
+
+const isLocal = (url: string) => /^(\/|file:|[A-Za-z]:[\\/])/i.test(url);
 
 function parsePorts(text: string, problems: Problems): CreateWorkspace["spec"]["published_ports"] {
   const isPort = (value: number) => Number.isInteger(value) && value >= 1 && value <= 65535;

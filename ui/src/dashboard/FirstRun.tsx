@@ -4,7 +4,9 @@ import { useCommandKeys } from "@/commands";
 import { CreateForm } from "@/create/CreateForm";
 import { showOverlay, showWorkspace } from "@/state/navigation";
 import { useEngines } from "@/state/workspaces";
+import { ClusterOffer } from "./ClusterOffer";
 import { EngineProblem } from "./EngineProblem";
+import { isTrouble } from "./health";
 
 /** No workspace yet: what this is, and the one thing to do. */
 export function FirstRun() {
@@ -28,7 +30,8 @@ export function FirstRun() {
             <h2 id="engines-missing" className="font-semibold">
               An engine is needed to run it
             </h2>
-            {engines.map((engine) => (
+            <ClusterOffer engines={engines} />
+            {engines.filter(isTrouble).map((engine) => (
               <EngineProblem key={engine.id} engine={engine} />
             ))}
           </section>

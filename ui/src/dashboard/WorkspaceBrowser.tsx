@@ -8,10 +8,13 @@ import { usePersisted } from "@/state/persisted";
 import { useEngines } from "@/state/workspaces";
 import { useWorkspaceActions, useWorkspaceMenu } from "./actions";
 import { arrange, DEFAULT_ARRANGEMENT, type Arrangement } from "./arrange";
+import { ClusterOffer } from "./ClusterOffer";
 import { DeleteDialog } from "./DeleteDialog";
 import { EngineProblem } from "./EngineProblem";
+import { isTrouble } from "./health";
 import { InspectDialog, type Inspected } from "./InspectDialog";
 import { SelectionBar } from "./SelectionBar";
+import { StopDialog, useStopQuestion } from "./StopDialog";
 import { Toolbar } from "./Toolbar";
 import { useSelection } from "./useSelection";
 import { WorkspaceGrid } from "./WorkspaceGrid";
@@ -26,7 +29,7 @@ export function WorkspaceBrowser({ workspaces }: { workspaces: readonly Workspac
   const search = useRef<HTMLInputElement>(null);
   const engines = useEngines().data ?? [];
   const selection = useSelection();
-  const actions = useWorkspaceActions();
+  const { actions, asked, answer } = useStopQuestion(useWorkspaceActions());
   const menu = useWorkspaceMenu({
     actions,
     onRename: (workspace) => setRenaming(workspace.id),
@@ -89,15 +92,18 @@ export function WorkspaceBrowser({ workspaces }: { workspaces: readonly Workspac
           query={query}
           onQuery={setQuery}
           workspaces={workspaces}
-          engines={engines}
+          engines={engines.filter(
+            (engine) => engine.health !== "off" || workspaces.some((each) => each.engine === engine.id),
+          )}
           shownCount={shown.length}
         />
       )}
       {!anyReady && engines.length > 0 && (
         <div className="grid shrink-0 gap-2 px-4 pb-3 md:grid-cols-2">
-          {engines.map((engine) => (
+          {engines.filter(isTrouble).map((engine) => (
             <EngineProblem key={engine.id} engine={engine} />
           ))}
+          <ClusterOffer engines={engines} />
         </div>
       )}
       {shown.length === 0 && filtered ? (
@@ -136,6 +142,7 @@ export function WorkspaceBrowser({ workspaces }: { workspaces: readonly Workspac
           selection.clear();
         }}
       />
+      <StopDialog asked={asked} answer={answer} />
       <InspectDialog inspected={inspected} onChange={setInspected} />
     </div>
   );

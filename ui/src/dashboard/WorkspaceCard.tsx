@@ -1,15 +1,16 @@
-import { Button, Checkbox, ContextMenu, StateLabel } from "@/components";
+import { Button, Checkbox, ContextMenu } from "@/components";
 import { stepLabel } from "@/create/steps";
 import { cx } from "@/lib/cx";
 import { formatBytes } from "@/lib/format";
-import { type Workspace } from "@/protocol/generated";
+import { type EngineInfo, type Workspace } from "@/protocol/generated";
 import { usePreview } from "@/state/preview";
-import { isTransient, STATE_TONES, STATE_WORDS } from "@/state/workspaces";
+import { stateShown, useEngine } from "@/state/workspaces";
 import { EngineBadge } from "./EngineBadge";
 import { type ItemProps } from "./item";
 import { CpuLine, FlowLine, MemoryLine, useUse } from "./Metrics";
 import { LastUsed, Ports, QuickActions, SourceLine } from "./parts";
 import { RenameField } from "./RenameField";
+import { WorkspaceStateLabel } from "./WorkspaceStateLabel";
 
 export const CARD_HEIGHT = 170;
 
@@ -27,6 +28,7 @@ export function WorkspaceCard(props: ItemProps) {
     onFocus,
     onRenamed,
   } = props;
+  const { word } = stateShown(workspace, useEngine(workspace.engine));
   const revealed = cx(
     "opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 has-data-[state=open]:opacity-100 [@media(hover:none)]:opacity-100",
   );
@@ -37,7 +39,7 @@ export function WorkspaceCard(props: ItemProps) {
         tabIndex={active ? 0 : -1}
         data-workspace={workspace.id}
         aria-selected={selected}
-        aria-label={`${workspace.name}, ${STATE_WORDS[workspace.state]}`}
+        aria-label={`${workspace.name}, ${word}`}
         onClick={onClick}
         onFocus={onFocus}
         onKeyDown={undefined}
@@ -68,9 +70,7 @@ export function WorkspaceCard(props: ItemProps) {
                 tabIndex={-1}
               />
             </span>
-            <StateLabel tone={STATE_TONES[workspace.state]} moving={isTransient(workspace.state)}>
-              {STATE_WORDS[workspace.state]}
-            </StateLabel>
+            <WorkspaceStateLabel workspace={workspace} />
           </div>
           <SourceLine workspace={workspace} />
         </div>
@@ -105,20 +105,22 @@ export function WorkspaceCard(props: ItemProps) {
 
 /** What matters most in this state: progress, what went wrong, the last screen, or what it uses. */
 function CardMiddle({ workspace }: { workspace: Workspace }) {
+  const engine = useEngine(workspace.engine);
   switch (workspace.state) {
     case "creating":
       return <Progress workspace={workspace} />;
     case "failed":
     case "lost":
     case "unreachable":
-      return (
-        <p className="line-clamp-4 text-sm break-words text-muted">
-          {workspace.plan?.error?.message ?? workspace.message ?? fallback(workspace)}
-        </p>
-      );
+      return <Why text={trouble(workspace, engine)} />;
     case "running":
       return <RunningMiddle workspace={workspace} />;
     case "starting":
+      return workspace.message === undefined ? (
+        <StoppedMiddle workspace={workspace} />
+      ) : (
+        <Why text={workspace.message} />
+      );
     case "stopping":
     case "deleting":
     case "paused":
@@ -127,7 +129,20 @@ function CardMiddle({ workspace }: { workspace: Workspace }) {
   }
 }
 
-function fallback({ state }: Workspace): string {
+/** A sentence, often the engine's own. */
+function Why({ text }: { text: string }) {
+  return (
+    <p className="line-clamp-4 text-sm break-words text-muted" title={text}>
+      {text}
+    </p>
+  );
+}
+
+function trouble({ state, plan, message }: Workspace, engine: EngineInfo | undefined): string {
+  if (state === "unreachable" && engine?.health === "off")
+    return `The cluster ${engine.name} is switched off in the settings. Whatever runs in it runs on.`;
+  const told = plan?.error?.message ?? message;
+  if (told !== undefined) return told;
   if (state === "lost") return "The container was removed by something other than AiCockpit.";
   if (state === "unreachable") return "Its engine does not answer, so its present state is not known.";
   return "It could not be created.";
@@ -210,7 +225,7 @@ function Progress({ workspace }: { workspace: Workspace }) {
           />
         ))}
       </div>
-      <p className="truncate text-sm text-muted">
+      <p className="line-clamp-3 text-sm break-words text-muted" title={current?.note}>
         {current ? stepLabel(current.kind, "running") : "Waiting to begin"}
         {current?.note !== undefined && <span className="text-faint">, {current.note}</span>}
       </p>

@@ -1,13 +1,14 @@
 import { type ReactNode } from "react";
-import { Checkbox, ContextMenu, StateLabel } from "@/components";
+import { Checkbox, ContextMenu } from "@/components";
 import { cx } from "@/lib/cx";
-import { isTransient, STATE_TONES, STATE_WORDS } from "@/state/workspaces";
+import { stateShown, useEngine } from "@/state/workspaces";
 import { type SortKey } from "./arrange";
 import { EngineBadge } from "./EngineBadge";
 import { type ItemProps } from "./item";
 import { CpuLine, MemoryLine, useUse } from "./Metrics";
 import { LastUsed, Ports, QuickActions, SourceLine } from "./parts";
 import { RenameField } from "./RenameField";
+import { WorkspaceStateLabel } from "./WorkspaceStateLabel";
 
 export const ROW_HEIGHT = 36;
 
@@ -33,6 +34,9 @@ const COLUMNS: readonly Column[] = [
   { key: "actions", title: "Actions", width: "64px", from: 0 },
 ];
 
+/** Empty while a workspace does not run: what it waits for, or what went wrong, stands there instead. */
+const ONLY_RUNNING = new Set(["cpu", "memory", "ports"]);
+
 export function columnsFor(width: number): Column[] {
   return COLUMNS.filter((column) => width >= column.from);
 }
@@ -43,6 +47,10 @@ export function gridTemplate(columns: readonly Column[]): string {
 
 export function WorkspaceRow({ columns, ...props }: ItemProps & { columns: readonly Column[] }) {
   const { workspace, active, selected, onClick, onFocus, menu } = props;
+  const { word } = stateShown(workspace, useEngine(workspace.engine));
+  const why =
+    workspace.state === "running" ? undefined : (workspace.plan?.error?.message ?? workspace.message);
+  const spare = why === undefined ? [] : columns.filter(({ key }) => ONLY_RUNNING.has(key));
   return (
     <ContextMenu entries={menu()}>
       <div
@@ -50,7 +58,8 @@ export function WorkspaceRow({ columns, ...props }: ItemProps & { columns: reado
         tabIndex={active ? 0 : -1}
         data-workspace={workspace.id}
         aria-selected={selected}
-        aria-label={`${workspace.name}, ${STATE_WORDS[workspace.state]}`}
+        aria-label={`${workspace.name}, ${word}${why === undefined ? "" : `: ${why}`}`}
+        title={why}
         onClick={onClick}
         onFocus={onFocus}
         onKeyDown={undefined}
@@ -60,11 +69,26 @@ export function WorkspaceRow({ columns, ...props }: ItemProps & { columns: reado
           selected ? "bg-selected" : "hover:bg-hover",
         )}
       >
-        {columns.map((column) => (
-          <div key={column.key} role="gridcell" className="flex min-w-0 items-center gap-2">
-            <Cell column={column.key} {...props} />
-          </div>
-        ))}
+        {columns.map((column) => {
+          const place = spare.indexOf(column);
+          if (place > 0) return null;
+          const span = place === 0 ? spare.length : 1;
+          return (
+            <div
+              key={column.key}
+              role="gridcell"
+              aria-colspan={span}
+              style={{ gridColumn: `span ${span}` }}
+              className="flex min-w-0 items-center gap-2"
+            >
+              {place === 0 ? (
+                <span className="truncate text-sm text-muted">{why}</span>
+              ) : (
+                <Cell column={column.key} {...props} />
+              )}
+            </div>
+          );
+        })}
       </div>
     </ContextMenu>
   );
@@ -88,11 +112,7 @@ function Cell({ column, ...props }: ItemProps & { column: string }): ReactNode {
         </span>
       );
     case "state":
-      return (
-        <StateLabel tone={STATE_TONES[workspace.state]} moving={isTransient(workspace.state)}>
-          {STATE_WORDS[workspace.state]}
-        </StateLabel>
-      );
+      return <WorkspaceStateLabel workspace={workspace} />;
     case "source":
       return <SourceLine workspace={workspace} />;
     case "engine":

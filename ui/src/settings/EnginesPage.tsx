@@ -1,28 +1,18 @@
-import { Check, Minus } from "lucide-react";
-import { useAction } from "@/client";
+import { useAction, useCall } from "@/client";
 import { Button, ErrorState, Loading, Skeleton, StateLabel } from "@/components";
 import { EngineProblem } from "@/dashboard/EngineProblem";
-import { HEALTH_TONES, HEALTH_WORDS } from "@/dashboard/health";
-import { type EngineCapabilities, type EngineInfo } from "@/protocol/generated";
+import { HEALTH_TONES, healthWord } from "@/dashboard/health";
+import { type EngineInfo } from "@/protocol/generated";
 import { useEngines } from "@/state/workspaces";
+import { ClusterSection } from "./ClusterSection";
+import { Abilities, Facts } from "./EngineFacts";
 import { Page } from "./Page";
-
-const ABILITIES: Record<keyof EngineCapabilities, string> = {
-  pause: "Pause and resume",
-  commit: "Save as image",
-  memory_limit: "Memory limits",
-  cpu_limit: "CPU limits",
-  pids_limit: "Process limits",
-  stats: "Figures of use",
-  gpu: "GPU",
-  rootless: "Runs without root",
-  keep_id: "Keeps owners of host folders",
-  custom_subnet: "Networks of our own range",
-};
 
 export function EnginesPage() {
   const engines = useEngines();
+  const settings = useCall("settings.get", {});
   const refresh = useAction("engine.refresh");
+  const clusters = engines.data?.filter((engine) => engine.kind === "kubernetes") ?? [];
   return (
     <Page title="Engines">
       <div className="flex flex-wrap items-center justify-between gap-2">
@@ -46,52 +36,46 @@ export function EnginesPage() {
           <Skeleton className="h-40" />
         </Loading>
       )}
-      {engines.data?.map((engine) =>
-        engine.health === "ready" ? (
-          <ReadyEngine key={engine.id} engine={engine} />
-        ) : (
-          <EngineProblem key={engine.id} engine={engine} />
-        ),
+      {engines.data
+        ?.filter((engine) => engine.kind !== "kubernetes")
+        .map((engine) =>
+          engine.health === "ready" ? (
+            <ReadyEngine key={engine.id} engine={engine} />
+          ) : (
+            <EngineProblem key={engine.id} engine={engine} />
+          ),
+        )}
+      {clusters.length > 0 && (
+        <div className="flex flex-col gap-1">
+          <h2 className="text-lg font-semibold">Clusters</h2>
+          <p className="text-muted">
+            The contexts of the kubeconfig. None is spoken to before it is switched on here.
+          </p>
+        </div>
       )}
+      {clusters.length > 0 && settings.isError && (
+        <ErrorState
+          title="The settings of the clusters could not be read"
+          error={settings.error}
+          onRetry={() => void settings.refetch()}
+        />
+      )}
+      {clusters.map((engine) => (
+        <ClusterSection key={engine.id} engine={engine} settings={settings.data} />
+      ))}
     </Page>
   );
 }
 
 function ReadyEngine({ engine }: { engine: EngineInfo }) {
-  const facts = [
-    ["Version", engine.version],
-    ["Architecture", engine.architecture],
-    ["Reached by", engine.endpoint],
-  ] as const;
   return (
     <section className="flex flex-col gap-3 rounded-md border border-line p-3" aria-label={engine.name}>
       <div className="flex items-center justify-between gap-2">
         <h2 className="font-semibold">{engine.name}</h2>
-        <StateLabel tone={HEALTH_TONES[engine.health]}>{HEALTH_WORDS[engine.health]}</StateLabel>
+        <StateLabel tone={HEALTH_TONES[engine.health]}>{healthWord(engine)}</StateLabel>
       </div>
-      <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-4 gap-y-1">
-        {facts.map(
-          ([word, value]) =>
-            value !== undefined && (
-              <div key={word} className="contents">
-                <dt className="text-faint">{word}</dt>
-                <dd className="break-all select-text">{value}</dd>
-              </div>
-            ),
-        )}
-      </dl>
-      <ul className="grid grid-cols-1 gap-x-4 gap-y-1 border-t border-line pt-3 sm:grid-cols-2">
-        {(Object.entries(ABILITIES) as [keyof EngineCapabilities, string][]).map(([ability, word]) => (
-          <li key={ability} className="flex items-center gap-2 text-sm text-muted">
-            {engine.capabilities[ability] ? (
-              <Check size={14} className="text-running" aria-label="yes" />
-            ) : (
-              <Minus size={14} className="text-faint" aria-label="no" />
-            )}
-            {word}
-          </li>
-        ))}
-      </ul>
+      <Facts engine={engine} />
+      <Abilities engine={engine} />
     </section>
   );
 }

@@ -1,5 +1,6 @@
 import { Monitor, Moon, Sun } from "lucide-react";
 import { Select, Switch } from "@/components";
+import { offLast, SWITCH_ON } from "@/dashboard/health";
 import { type Settings, type Theme } from "@/protocol/generated";
 import { useEngines } from "@/state/workspaces";
 import { NumberSetting, TextSetting } from "./controls";
@@ -17,7 +18,7 @@ const ICONS: Record<Theme, React.ReactNode> = {
 const FIRST = "first";
 
 /** Settings whose values one of the form's plain controls takes. */
-type PlainKey = Exclude<keyof Settings, "default_engine">;
+type PlainKey = Exclude<keyof Settings, "default_engine" | "clusters">;
 
 interface SettingProps<K extends PlainKey> {
   settings: Settings;
@@ -43,6 +44,9 @@ function control(
       return <Switch {...words} checked={value === true} onChange={put} />;
     case "number":
       return <NumberSetting {...words} {...takes} value={Number(value)} onCommit={put} />;
+    case "object":
+      // Has a page of its own.
+      return null;
     case "text":
       return <TextSetting {...words} mono value={String(value)} check={takes.check} onCommit={put} />;
     case "choice":
@@ -92,7 +96,11 @@ export function GeneralPage({ settings }: { settings: Settings }) {
               onChange={(id) => change({ default_engine: id === FIRST ? undefined : id })}
               options={[
                 { value: FIRST, label: "The first that is ready" },
-                ...engines.map((engine) => ({ value: engine.id, label: engine.name })),
+                ...offLast(engines).map((engine) => ({
+                  value: engine.id,
+                  label: engine.name,
+                  ...(engine.health === "off" ? { disabled: true, description: SWITCH_ON } : {}),
+                })),
               ]}
             />
           </div>

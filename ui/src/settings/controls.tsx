@@ -2,6 +2,8 @@ import { useId, useState } from "react";
 import { Input } from "@/components";
 import { cx } from "@/lib/cx";
 
+const WIDTHS = { small: "w-24", medium: "w-52", large: "w-full" };
+
 /** A setting with a text field: kept on Enter or when the field is left, refused with a reason where it is wrong. */
 export function TextSetting({
   label,
@@ -12,7 +14,8 @@ export function TextSetting({
   mono = false,
   unit,
   inputMode,
-  narrow = false,
+  placeholder,
+  size = "medium",
 }: {
   label: string;
   description?: string;
@@ -23,7 +26,8 @@ export function TextSetting({
   mono?: boolean;
   unit?: string;
   inputMode?: "numeric";
-  narrow?: boolean;
+  placeholder?: string;
+  size?: keyof typeof WIDTHS;
 }) {
   const id = useId();
   const [draft, setDraft] = useState<string | undefined>();
@@ -61,7 +65,8 @@ export function TextSetting({
           if (event.key === "Escape") setDraft(undefined);
         }}
         trailing={unit !== undefined && <span className="text-sm text-faint">{unit}</span>}
-        className={narrow ? "w-24" : "w-52"}
+        placeholder={placeholder}
+        className={WIDTHS[size]}
       />
     </div>
   );
@@ -86,7 +91,7 @@ export function NumberSetting({
   return (
     <TextSetting
       {...rest}
-      narrow
+      size="small"
       inputMode="numeric"
       value={String(value)}
       check={(text) => {
@@ -97,5 +102,63 @@ export function NumberSetting({
       }}
       onCommit={(text) => onCommit(Number(text))}
     />
+  );
+}
+
+/** A setting of several lines: kept when the field is left or by Ctrl+Enter, refused with a reason where it is wrong. */
+export function LinesSetting({
+  label,
+  description,
+  value,
+  onCommit,
+  check,
+  placeholder,
+}: {
+  label: string;
+  description: string;
+  value: string;
+  onCommit: (value: string) => void;
+  /** What is wrong with a value, or undefined. */
+  check: (value: string) => string | undefined;
+  placeholder: string;
+}) {
+  const id = useId();
+  const [draft, setDraft] = useState<string | undefined>();
+  const text = draft ?? value;
+  const problem = check(text);
+  const commit = () => {
+    if (draft === undefined || problem !== undefined) return;
+    setDraft(undefined);
+    if (draft !== value) onCommit(draft);
+  };
+  return (
+    <div className="flex flex-col gap-1">
+      <label htmlFor={id}>{label}</label>
+      <p
+        id={`${id}-help`}
+        className={cx("text-sm break-words", problem === undefined ? "text-faint" : "text-failed")}
+      >
+        {problem ?? description}
+      </p>
+      <textarea
+        id={id}
+        aria-describedby={`${id}-help`}
+        aria-invalid={problem !== undefined || undefined}
+        rows={Math.min(12, Math.max(2, text.split("\n").length))}
+        value={text}
+        placeholder={placeholder}
+        spellCheck={false}
+        onChange={(event) => setDraft(event.target.value)}
+        onBlur={commit}
+        onKeyDown={(event) => {
+          if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) commit();
+          if (event.key === "Escape") setDraft(undefined);
+        }}
+        className={cx(
+          "rounded-md border bg-canvas px-2 py-1 font-mono text-sm focus-visible:outline-1",
+          problem === undefined ? "border-line-strong" : "border-failed",
+        )}
+      />
+    </div>
   );
 }

@@ -13,6 +13,7 @@ const GOOD: Settings = {
   network_range: "10.213.0.0/16",
   auto_forward: true,
   base_image_from: "debian:bookworm",
+  clusters: {},
 };
 
 const problems = (change: object) => textProblems(JSON.stringify({ ...GOOD, ...change }));
@@ -29,6 +30,8 @@ test.each([
   [{ network_range: "10.0.0.0/30" }, "An IPv4 range"],
   [{ base_image_from: "" }, "An image’s name"],
   [{ minimap: undefined }, "is missing"],
+  [{ clusters: [] }, "by the name of its context"],
+  [{ clusters: { lab: { storage_gib: 0 } } }, "“lab”, “storage_gib”: A whole number"],
 ])("%j is refused", (change, message) => {
   const [problem] = problems(change);
   expect(problem?.message).toContain(message);

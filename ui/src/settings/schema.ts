@@ -1,11 +1,13 @@
 import { type Settings } from "@/protocol/generated";
+import { clustersProblem } from "./clusterFields";
 
 /** What values a setting takes. */
 export type Takes =
   | { kind: "number"; min: number; max: number; unit?: string }
   | { kind: "switch" }
   | { kind: "choice"; values: readonly { value: string; label: string }[] }
-  | { kind: "text"; check: (text: string) => string | undefined };
+  | { kind: "text"; check: (text: string) => string | undefined }
+  | { kind: "object"; check: (value: unknown) => string | undefined };
 
 export interface SettingSchema {
   label: string;
@@ -78,6 +80,11 @@ export const SCHEMA: Record<keyof Settings, SettingSchema> = {
         text === "" || /\s/.test(text) ? "An image’s name, for instance debian:bookworm." : undefined,
     },
   },
+  clusters: {
+    label: "Clusters",
+    description: "How workspaces are made in a cluster, by the name of its context in the kubeconfig.",
+    takes: { kind: "object", check: clustersProblem },
+  },
 };
 
 function checkRange(text: string): string | undefined {
@@ -103,6 +110,8 @@ export function valueProblem({ takes }: SettingSchema, value: unknown): string |
         : `One of ${takes.values.map((choice) => `"${choice.value}"`).join(", ")}.`;
     case "text":
       return typeof value === "string" ? takes.check(value) : "A text in quotes.";
+    case "object":
+      return takes.check(value);
   }
 }
 

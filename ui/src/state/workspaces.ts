@@ -3,6 +3,7 @@ import { type CallError, useCall } from "@/client";
 import { type Tone } from "@/components/Badge";
 import {
   ALLOWED_STATES,
+  type EngineId,
   type EngineInfo,
   type Workspace,
   type WorkspaceAction,
@@ -20,6 +21,16 @@ export function useWorkspace(id: WorkspaceId): Workspace | undefined {
 
 export function useEngines(): UseQueryResult<EngineInfo[], CallError> {
   return useCall("engine.list", {});
+}
+
+export function useEngine(id: EngineId | undefined): EngineInfo | undefined {
+  return useEngines().data?.find((engine) => engine.id === id);
+}
+
+/** Whether what was installed in a workspace outlives a stop; where its engine never was ready it is taken for granted. */
+export function useKeepsRoot({ engine: id }: Workspace): boolean {
+  const engine = useEngine(id);
+  return engine?.health !== "ready" || engine.capabilities.keeps_root;
 }
 
 export function allows(state: WorkspaceState, action: WorkspaceAction): boolean {
@@ -51,6 +62,16 @@ export const STATE_TONES: Record<WorkspaceState, Tone> = {
   unreachable: "failed",
   deleting: "starting",
 };
+
+/** A workspace's state in a word. One whose cluster is switched off is out of reach as it was asked for: no fault. */
+export function stateShown(
+  { state }: Pick<Workspace, "state">,
+  engine: Pick<EngineInfo, "health"> | undefined,
+): { tone: Tone; word: string } {
+  if (state === "unreachable" && engine?.health === "off")
+    return { tone: "stopped", word: "Cluster not used" };
+  return { tone: STATE_TONES[state], word: STATE_WORDS[state] };
+}
 
 /** Work is under way that ends in another state by itself. */
 export function isTransient(state: WorkspaceState): boolean {

@@ -3,7 +3,7 @@ import { toast, toastError } from "@/components";
 import { type CockpitSession } from "../session/session";
 
 /** Terminals: making, going between them, searching, copying. */
-export function terminalCommands(session: CockpitSession): Command[] {
+export function terminalCommands(session: CockpitSession, root: boolean): Command[] {
   const { bottom, screens } = session;
   const anyTerminal = () => bottom.activeTerminal !== undefined;
   const create = (options: Parameters<CockpitSession["newTerminal"]>[0] = {}) =>
@@ -37,6 +37,7 @@ export function terminalCommands(session: CockpitSession): Command[] {
       id: "terminal.newRoot",
       group: "Terminal",
       title: "New root terminal",
+      when: () => root,
       run: () => create({ asRoot: true }),
     },
     {

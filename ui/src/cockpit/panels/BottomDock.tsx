@@ -19,10 +19,10 @@ import {
 import { useEffect, type FunctionComponent } from "react";
 import { useCommandKeys } from "@/commands";
 import { Button, ContextMenu, EmptyState, IconButton, Menu, toastError } from "@/components";
-import { useWorkspace } from "@/state/workspaces";
 import { cx } from "@/lib/cx";
 import { basename, shown } from "../model/path";
 import { useSession } from "../session/context";
+import { useNoRoot } from "../useNoRoot";
 import { guarded } from "../Boundary";
 import { DOCK_THEME } from "../dock";
 import { TerminalPane } from "../terminal/TerminalPane";
@@ -142,7 +142,7 @@ function Actions({ activePanel, panels, containerApi, group }: IDockviewHeaderAc
   const hasTerminals = panels.some((entry) => terminalOf(entry) !== undefined);
   // What concerns the whole panel stands once, in the last group of the top row.
   const rightmost = containerApi.groups.at(-1) === group;
-  const locked = useWorkspace(session.workspace)?.spec.profile === "locked";
+  const noRoot = useNoRoot(session.workspace);
   const create = (options: Parameters<typeof session.newTerminal>[0] = {}) =>
     void session.newTerminal(options).catch(toastError);
   return (
@@ -167,7 +167,8 @@ function Actions({ activePanel, panels, containerApi, group }: IDockviewHeaderAc
               "separator",
               {
                 label: "As root",
-                disabled: locked,
+                disabled: noRoot !== undefined,
+                reason: noRoot,
                 onSelect: () => create({ asRoot: true }),
               },
             ]}
