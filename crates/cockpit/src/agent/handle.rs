@@ -78,6 +78,8 @@ pub(super) struct Shared {
     pub(super) news: Newsroom,
     pub(super) watches: Watches,
     pub(super) stop: CancellationToken,
+    /// A connection of its own for what is large.
+    bulk: Option<AgentHandle>,
 }
 
 impl Shared {
@@ -102,6 +104,19 @@ impl AgentHandle {
     /// A client that makes its pipes with `connect`, and what the agent tells unasked. The news end when the handle
     /// is closed.
     pub fn new(connect: Connector) -> (Self, mpsc::Receiver<AgentNews>) {
+        Self::with(connect, None)
+    }
+
+    /// As [`AgentHandle::new`], with a second connection for transfers and forwards, made when the first of them needs
+    /// it: on a long way they would stand before the keystrokes in one queue.
+    pub fn with_bulk_apart(connect: Connector) -> (Self, mpsc::Receiver<AgentNews>) {
+        let (bulk, mut told) = Self::new(Arc::clone(&connect));
+        // The first connection tells the same.
+        tokio::spawn(async move { while told.recv().await.is_some() {} });
+        Self::with(connect, Some(bulk))
+    }
+
+    fn with(connect: Connector, bulk: Option<Self>) -> (Self, mpsc::Receiver<AgentNews>) {
         let stop = CancellationToken::new();
         let (news, told) = Newsroom::new(&stop);
         let shared = Arc::new(Shared {
@@ -114,6 +129,7 @@ impl AgentHandle {
             news,
             watches: Watches::default(),
             stop,
+            bulk,
         });
         tokio::spawn(driver::drive(Arc::clone(&shared)));
         (Self(shared), told)
@@ -127,7 +143,8 @@ impl AgentHandle {
     /// Keeps the connection open while the lease lives.
     pub fn lease(&self) -> Lease {
         self.0.users.send_modify(|users| *users += 1);
-        Lease(self.clone())
+        let bulk = self.0.bulk.as_ref().map(|bulk| Box::new(bulk.lease()));
+        Lease { agent: self.clone(), _bulk: bulk }
     }
 
     /// Whether the workspace stopped or is gone.
@@ -142,6 +159,9 @@ impl AgentHandle {
         }
         self.0.enter(Phase::Closed);
         self.0.stop.cancel();
+        if let Some(bulk) = &self.0.bulk {
+            bulk.close();
+        }
     }
 
     /// Cuts a wait between two tries short.
@@ -150,6 +170,9 @@ impl AgentHandle {
             && *self.0.users.borrow() > 0
         {
             self.0.wanted.notify_one();
+        }
+        if let Some(bulk) = &self.0.bulk {
+            bulk.retry_now();
         }
     }
 
@@ -197,11 +220,12 @@ impl AgentHandle {
     /// [`ErrorCode::AgentUnavailable`] when the agent cannot be reached.
     pub async fn open(&self, open: Open) -> Result<LinkStream, ApiError> {
         let _lease = self.lease();
-        let connection = self.connected().await?;
+        let way = if is_bulk(&open) { self.0.bulk.as_ref().unwrap_or(self) } else { self };
+        let connection = way.connected().await?;
         match connection.open(&open).await {
             Ok(stream) => Ok(stream),
             // Nothing was begun: the stream itself could not be opened.
-            Err(_) => self.connected().await?.open(&open).await.map_err(unavailable),
+            Err(_) => way.connected().await?.open(&open).await.map_err(unavailable),
         }
     }
 
@@ -274,18 +298,21 @@ impl AgentHandle {
 }
 
 /// Keeps an agent's connection open while it lives.
-pub struct Lease(AgentHandle);
+pub struct Lease {
+    agent: AgentHandle,
+    _bulk: Option<Box<Lease>>,
+}
 
 impl Lease {
     /// The agent.
     pub fn agent(&self) -> &AgentHandle {
-        &self.0
+        &self.agent
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.0.0.users.send_modify(|users| *users -= 1);
+        self.agent.0.users.send_modify(|users| *users -= 1);
     }
 }
 
@@ -339,6 +366,14 @@ fn is_repeatable(call: &Call) -> bool {
         | Call::CloseTerminal(_)
         | Call::SignalProcess(_)
         | Call::Retire => false,
+    }
+}
+
+/// Whether a stream may carry more than a person types or reads.
+fn is_bulk(open: &Open) -> bool {
+    match open {
+        Open::Upload(_) | Open::Download(_) | Open::Connect(_) => true,
+        Open::Control { .. } | Open::Terminal(_) | Open::Search(_) | Open::Exec(_) => false,
     }
 }
 

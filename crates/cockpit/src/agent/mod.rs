@@ -93,8 +93,13 @@ impl Agents {
             return agent.clone();
         }
         let (user, root) = (target.clone(), target.clone());
-        let agent =
-            self.wire(workspace, client(move || user.clone()), client(move || root.of_root(now_ms())));
+        let of_user = connector(move || user.clone());
+        // An engine that sees this machine's folders is on it: there no way is long.
+        let of_user = match target.engine.capabilities().host_folders {
+            true => AgentHandle::new(of_user),
+            false => AgentHandle::with_bulk_apart(of_user),
+        };
+        let agent = self.wire(workspace, of_user, client(move || root.of_root(now_ms())));
         open.insert(workspace.clone(), agent.clone());
         agent
     }
@@ -194,8 +199,12 @@ impl Agents {
 type Told = (AgentHandle, mpsc::Receiver<AgentNews>);
 
 fn client(target: impl Fn() -> AgentTarget + Send + Sync + 'static) -> Told {
-    AgentHandle::new(Arc::new(move || {
+    AgentHandle::new(connector(target))
+}
+
+fn connector(target: impl Fn() -> AgentTarget + Send + Sync + 'static) -> Connector {
+    Arc::new(move || {
         let AgentTarget { engine, container, exec, build } = target();
         Box::pin(exec::connect(engine, container, exec, build))
-    }))
+    })
 }

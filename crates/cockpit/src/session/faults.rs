@@ -4,7 +4,7 @@ use super::model::{Cut, Model, SNAPSHOT};
 use super::streams::Streams;
 use super::terminal;
 use crate::agent::{AgentHandle, Pipe, PostMortem};
-use aicockpit_protocol::agent::{Answer, Call};
+use aicockpit_protocol::agent::{Answer, Call, Download, Open};
 use aicockpit_protocol::api::StreamEnd;
 use aicockpit_protocol::frame::{Frame, FrameKind};
 use aicockpit_protocol::fs::{ReadFile, WriteCondition, WriteFile};
@@ -12,6 +12,7 @@ use aicockpit_protocol::terminal::AttachTerminal;
 use aicockpit_protocol::{BytePath, ErrorCode, TerminalId};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -43,6 +44,39 @@ fn for_each_seed<F: Future<Output = ()>>(run: impl Fn(u64) -> F) {
             tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async { tokio::time::timeout(Duration::from_secs(3600), run(seed)).await.unwrap() });
     }
+}
+
+#[tokio::test]
+async fn transfers_and_forwards_have_a_connection_of_their_own_where_the_way_is_long() {
+    let (model, pipes) = (Model::new(usize::MAX / 2), Arc::new(AtomicUsize::new(0)));
+    let made = Arc::clone(&pipes);
+    let (agent, mut news) = AgentHandle::with_bulk_apart(Arc::new(move || {
+        made.fetch_add(1, Ordering::SeqCst);
+        let model = Arc::clone(&model);
+        Box::pin(async move {
+            let (near, far) = tokio::io::duplex(4096);
+            tokio::spawn(model.serve(far));
+            Ok(Pipe {
+                io: Box::new(near),
+                build: None,
+                post_mortem: Box::pin(async { PostMortem::default() }),
+            })
+        })
+    }));
+    let told = tokio::spawn(async move { while news.recv().await.is_some() {} });
+    let _lease = agent.lease();
+    assert_eq!(agent.call(Call::Ping).await, Ok(Answer::Unit));
+    let terminal = Open::Terminal(AttachTerminal { terminal: TerminalId(1), from: None });
+    agent.open(terminal.clone()).await.unwrap();
+    assert_eq!(pipes.load(Ordering::SeqCst), 1, "only what is large needs another");
+    let wanted = || Open::Download(Download { path: BytePath::from("/x"), archive: true });
+    agent.open(wanted()).await.unwrap();
+    agent.open(wanted()).await.unwrap();
+    agent.open(terminal).await.unwrap();
+    assert_eq!(pipes.load(Ordering::SeqCst), 2);
+    agent.close();
+    assert!(agent.open(wanted()).await.is_err(), "closed with the first");
+    told.await.unwrap();
 }
 
 #[test]
