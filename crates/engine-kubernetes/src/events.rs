@@ -106,6 +106,7 @@ impl KubernetesEngine {
         mut seen: Seen,
         sender: &mpsc::Sender<Result<ContainerEvent>>,
     ) -> Result<()> {
+        let mut told = self.shared.told.subscribe();
         let mut pulse = tokio::time::interval(PULSE_EVERY);
         pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -113,6 +114,16 @@ impl KubernetesEngine {
                 next = news.next() => next,
                 _ = pulse.tick() => {
                     self.pulse().await?;
+                    continue;
+                }
+                said = told.recv() => {
+                    // Lagging loses sentences, not states.
+                    if let Ok((container, text)) = said
+                        && let Some(Outcome { event: Some(event), .. }) = seen.tell(&container, text, true)
+                        && sender.send(Ok(event)).await.is_err()
+                    {
+                        return Ok(());
+                    }
                     continue;
                 }
                 () = sender.closed() => return Ok(()),

@@ -23,6 +23,7 @@ mod networks;
 mod observe;
 mod pod;
 mod probe;
+mod quantity;
 mod reach;
 mod start;
 mod state;

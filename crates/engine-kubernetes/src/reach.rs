@@ -8,15 +8,19 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, Resource};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::broadcast;
 
+/// Sentences held for those who follow the events.
+const TOLD_AHEAD: usize = 64;
 /// Time to reach a cluster that answers.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the clones of an engine share.
-#[derive(Default)]
 pub(crate) struct Shared {
     client: Mutex<Option<Connected>>,
     known: Mutex<Option<Known>>,
+    /// What is to be told of a container beside what the cluster tells.
+    pub(crate) told: broadcast::Sender<(String, String)>,
     pub(crate) deliveries: crate::delivery::Deliveries,
     pub(crate) counters: crate::observe::Counters,
 }
@@ -26,6 +30,18 @@ struct Connected {
     client: Client,
     /// The context's own namespace.
     namespace: String,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            client: Mutex::default(),
+            known: Mutex::default(),
+            told: broadcast::channel(TOLD_AHEAD).0,
+            deliveries: Default::default(),
+            counters: Default::default(),
+        }
+    }
 }
 
 /// What the last look at the cluster found.
@@ -40,6 +56,13 @@ pub(crate) struct Known {
 }
 
 impl Shared {
+    /// Tells those who follow the events something that went wrong with a container.
+    pub(crate) fn tell(&self, container: &str, text: String) {
+        tracing::warn!(container, text, "a container's engine tells");
+        // Nobody may follow them.
+        let _ = self.told.send((container.to_owned(), text));
+    }
+
     pub(crate) fn known(&self) -> Option<Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

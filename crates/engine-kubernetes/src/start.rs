@@ -24,6 +24,8 @@ impl KubernetesEngine {
         let name = id.as_str();
         match &objects.set {
             Some(set) => {
+                let template = set.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+                self.grow_volumes(name, template).await?;
                 self.scale_up(set).await?;
                 let started = self.until_running(name, &pod_of_set(name)).await;
                 if is_final(&started) {

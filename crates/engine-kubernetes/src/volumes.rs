@@ -1,7 +1,9 @@
 //! Volumes: PersistentVolumeClaims.
 
+use crate::containers::manager;
 use crate::error::{engine_error, found};
 use crate::names::{self, MANAGER};
+use crate::quantity::quantity;
 use crate::{KubernetesEngine, pod};
 use aicockpit_engine::{EngineError, Result};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -11,7 +13,6 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 
 impl KubernetesEngine {
-    /// Also lets a claim that is there already grow to the settings' size, where it is smaller.
     pub(crate) async fn make_volume(&self, name: &str, labels: &[(String, String)]) -> Result<()> {
         let name = names::check(name)?;
         let settings = self.settings();
@@ -44,6 +45,29 @@ impl KubernetesEngine {
             .await
             .map(drop)
             .map_err(engine_error)
+    }
+
+    /// Lets the claims of a container that are smaller than the settings' size grow to it. Where the cluster refuses,
+    /// the container's timeline says so: it works as it is.
+    pub(crate) async fn grow_volumes(&self, container: &str, template: Option<&PodSpec>) -> Result<()> {
+        let volumes = template.and_then(|spec| spec.volumes.as_ref()).into_iter().flatten();
+        let names = volumes.filter_map(|volume| Some(&volume.persistent_volume_claim.as_ref()?.claim_name));
+        let wanted = format!("{}Gi", self.settings().storage_gib.max(1));
+        let claims = self.api::<PersistentVolumeClaim>().await?;
+        for name in names {
+            let Some(claim) = found(claims.get(name).await)? else { continue };
+            let is_bound = claim.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Bound");
+            // One that no volume stands behind yet cannot be changed.
+            if !is_bound || asked(&claim) >= quantity(&wanted, 1.0) {
+                continue;
+            }
+            let size = json!({ "spec": { "resources": { "requests": { "storage": wanted } } } });
+            if let Err(error) = claims.patch(name, &manager(), &Patch::Merge(size)).await {
+                let why = engine_error(error);
+                self.shared.tell(container, format!("The volume could not grow to {wanted}: {why}."));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) async fn volumes_with(&self, labels: &[(&str, &str)]) -> Result<Vec<String>> {
@@ -87,4 +111,10 @@ impl KubernetesEngine {
         let pods = self.api::<Pod>().await?.list(&ours).await.map_err(engine_error)?;
         Ok(pods.items.iter().find(|pod| mounts(pod.spec.as_ref())).map(|pod| pod.name_any()))
     }
+}
+
+/// Bytes that a claim asks for.
+fn asked(claim: &PersistentVolumeClaim) -> Option<u64> {
+    let requests = claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?;
+    quantity(&requests.get("storage")?.0, 1.0)
 }

@@ -16,6 +16,32 @@ pub fn kubeconfig() -> PathBuf {
         .expect("a cluster: run `cargo xtask cluster up` and set AICOCKPIT_TEST_KUBECONFIG to its kubeconfig")
 }
 
+/// Builds an image from a folder with a Dockerfile, on Docker, and puts it onto the cluster's machine; false where the
+/// cluster is none of ours.
+///
+/// # Panics
+/// When Docker or containerd refuses.
+pub fn load_image(reference: &str, context: &Path) -> bool {
+    let socket = kubeconfig().with_file_name("containerd.sock");
+    if !socket.exists() {
+        return false;
+    }
+    let run = |command: &mut Command| {
+        let output = command.output().expect("it runs");
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let archive = context.join("image.tar");
+    run(Command::new("docker").args(["build", "--quiet", "--tag", reference]).arg(context));
+    run(Command::new("docker").args(["save", reference, "--output"]).arg(&archive));
+    run(Command::new("ctr")
+        .arg("--address")
+        .arg(&socket)
+        .args(["--namespace", "k8s.io", "images", "import"])
+        .arg(&archive));
+    run(Command::new("docker").args(["image", "rm", reference]));
+    true
+}
+
 /// A part of the cluster, such as `kube-apiserver`, by the files that lie beside its kubeconfig.
 pub struct ClusterPart {
     name: String,

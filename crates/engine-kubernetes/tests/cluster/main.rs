@@ -3,6 +3,7 @@
 
 mod common;
 mod conformance;
+mod images;
 mod reasons;
 mod rights;
 mod workspace;

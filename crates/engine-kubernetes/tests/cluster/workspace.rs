@@ -2,7 +2,8 @@
 
 use crate::common::{TestNamespace, event, program, shell, workspace};
 use aicockpit_engine::{ContainerEventKind as Kind, ContainerState, Engine, EngineError};
-use k8s_openapi::api::core::v1::Pod;
+use aicockpit_protocol::engine::ClusterSettings;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::Api;
 use kube::api::DeleteParams;
 use std::time::Duration;
@@ -108,6 +109,28 @@ async fn a_restricted_namespace_takes_workspaces_without_sudo() {
     for words in ["NoNewPrivs:\t1", "CapBnd:\t0000000000000000", "Seccomp:\t2", "Read-only file system"] {
         assert!(seen.contains(words), "{words} in {seen}");
     }
+    engine.remove_container(&id).await.unwrap();
+    namespace.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_grows_with_the_settings_at_the_next_start() {
+    let namespace = TestNamespace::new(&[]).await;
+    let engine = namespace.ready().await;
+    engine.create_volume("w5", &[]).await.unwrap();
+    let id = engine.create_container(&workspace("w5")).await.unwrap();
+    engine.start_container(&id).await.unwrap();
+    engine.stop_container(&id, Duration::from_secs(5)).await.unwrap();
+    let larger = ClusterSettings { storage_gib: 2, ..namespace.settings() };
+    let engine = namespace.ready_with(larger, Some(program("agent-of-now"))).await;
+    engine.start_container(&id).await.unwrap();
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(namespace.client.clone(), &namespace.name);
+    let asked = claims.get("w5").await.unwrap().spec.unwrap().resources.unwrap().requests.unwrap();
+    assert_eq!(asked["storage"].0, "2Gi");
+    // A claim never shrinks; the smaller setting is simply met.
+    engine.stop_container(&id, Duration::from_secs(5)).await.unwrap();
+    let engine = namespace.ready().await;
+    engine.start_container(&id).await.unwrap();
     engine.remove_container(&id).await.unwrap();
     namespace.remove().await;
 }
