@@ -110,11 +110,14 @@ pub(crate) fn up() -> anyhow::Result<Cluster> {
     Ok(Cluster { kubeconfig: kubeconfig(), ours })
 }
 
+/// An administrator's kubeconfig of the cluster that tests use; absent where there is none.
+pub(crate) fn kubeconfig_of_tests() -> Option<PathBuf> {
+    given().or_else(|| process::all_run(parts::NAMES).then(kubeconfig))
+}
+
 /// Tells tests of the cluster, where there is one: an administrator's kubeconfig, and a kubectl.
 pub(crate) fn tell(run: shell::Run) -> shell::Run {
-    let Some(kubeconfig) = given().or_else(|| process::all_run(parts::NAMES).then(kubeconfig)) else {
-        return run;
-    };
+    let Some(kubeconfig) = kubeconfig_of_tests() else { return run };
     let run = run.env("AICOCKPIT_TEST_KUBECONFIG", kubeconfig);
     match Some(build::kubectl()).filter(|path| path.exists()).or_else(|| shell::which("kubectl")) {
         Some(kubectl) => run.env("AICOCKPIT_TEST_KUBECTL", kubectl),
