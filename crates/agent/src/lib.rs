@@ -20,6 +20,7 @@ mod pace;
 pub mod place;
 mod port;
 mod process;
+pub mod reach;
 mod run;
 mod sample;
 pub mod search;

@@ -10,6 +10,7 @@ const USAGE: &str = "usage: aicockpit-agent init [--folder DIR] [-- COMMAND…]
        aicockpit-agent connect [--folder DIR] [--first-terminal NUMBER]
        aicockpit-agent install DIR/NAME
        aicockpit-agent receive DIR/NAME LENGTH
+       aicockpit-agent reach HOST_VARIABLE PORT_VARIABLE
        aicockpit-agent --version
 ";
 /// Where workspaces have their folder.
@@ -29,6 +30,9 @@ fn main() -> ExitCode {
     }
     if subcommand == "install" || subcommand == "receive" {
         return place(&subcommand, given);
+    }
+    if subcommand == "reach" {
+        return reach(given);
     }
     let arguments = match parse(given) {
         Ok(arguments) => arguments,
@@ -74,6 +78,15 @@ fn place(subcommand: &OsStr, mut given: impl Iterator<Item = OsString>) -> ExitC
         }
         (Some(surplus), None) => misused(&surplus),
         (None, None) => misused(subcommand),
+    }
+}
+
+/// Looks whether a connection leads out.
+fn reach(given: impl Iterator<Item = OsString>) -> ExitCode {
+    let names: Vec<OsString> = given.collect();
+    match names.iter().map(|name| name.to_str()).collect::<Option<Vec<_>>>().as_deref() {
+        Some([host, port]) => aicockpit_agent::reach::run(host, port),
+        _ => misused(OsStr::new("reach")),
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Stop(Several),
     /// Make the containers of workspaces anew that were removed by something else. Files are kept.
     Recreate(Several),
+    /// Forget what ran of workspaces on a machine of their cluster that does not answer.
+    LetGo(LetGo),
     /// Delete workspaces: container, network and volume. Folders of this machine stay.
     #[command(visible_alias = "delete")]
     Rm(Remove),
@@ -89,6 +91,17 @@ pub(crate) struct Several {
     /// The workspaces.
     #[arg(required = true)]
     pub(crate) workspaces: Vec<String>,
+}
+
+/// Lets workspaces go whose machine does not answer.
+#[derive(Debug, Args)]
+pub(crate) struct LetGo {
+    /// The workspaces.
+    #[arg(required = true)]
+    pub(crate) workspaces: Vec<String>,
+    /// Do not ask: the machines are known to be gone.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
 }
 
 /// Deletes workspaces.

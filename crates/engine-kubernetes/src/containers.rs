@@ -237,16 +237,7 @@ impl KubernetesEngine {
             self.keep(pods, pod, false).await?;
         }
         found(pods.delete(&name, &DeleteParams::default().grace_period(REMOVE_GRACE)).await)?;
-        match gone(pods, &name, GONE_WITHIN).await {
-            Err(EngineError::TimedOut(_)) => Err(EngineError::TimedOut(match machine_of(pod) {
-                Some(node) => format!(
-                    "the pod {name} is on the machine {node}, which does not confirm that it ended; it goes when \
-                     that machine is back or is removed from the cluster"
-                ),
-                None => format!("the pod {name} is still being deleted"),
-            })),
-            gone => gone,
-        }
+        gone(pods, &name, GONE_WITHIN).await.map_err(|error| unconfirmed(error, Some(pod)))
     }
 
     /// Lets an ended pod stay with its exit status, or go.
@@ -291,8 +282,16 @@ pub(crate) fn manager() -> PatchParams {
     PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() }
 }
 
-fn machine_of(pod: &Pod) -> Option<String> {
-    pod.spec.as_ref()?.node_name.clone()
+/// Names the machine that does not confirm a pod's end, where that is why time ran out.
+pub(crate) fn unconfirmed(error: EngineError, pod: Option<&Pod>) -> EngineError {
+    let machine = pod.and_then(|pod| Some((pod.name_any(), pod.spec.as_ref()?.node_name.clone()?)));
+    match (error, machine) {
+        (EngineError::TimedOut(_), Some((pod, node))) => EngineError::TimedOut(format!(
+            "the pod {pod} is on the machine {node}, which does not confirm that it ended; it goes when that \
+             machine is back or is removed from the cluster"
+        )),
+        (error, _) => error,
+    }
 }
 
 /// A reference to the object that another one goes with.
@@ -320,8 +319,9 @@ fn summary(
         return None;
     }
     let details = state::details(set, pod)?;
-    // What is being removed is no container any more, unless it is kept for its exit status.
-    let leaving = meta.deletion_timestamp.is_some() && details.state != ContainerState::Exited;
+    // What is being removed is no container any more, unless it is kept for its exit status or its machine is silent.
+    let stays = matches!(details.state, ContainerState::Exited | ContainerState::Stranded);
+    let leaving = meta.deletion_timestamp.is_some() && !stays;
     (!leaving).then_some(ContainerSummary {
         id: details.id,
         name: details.name,

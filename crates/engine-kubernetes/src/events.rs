@@ -34,6 +34,8 @@ const TOLD: &[&str] = &[
     "TaintManagerEviction",
     "Preempted",
 ];
+/// Warnings about how the cluster is set up: the person whose workspace it is can do nothing about them.
+const OF_THE_CLUSTER: &[&str] = &["MissingClusterDNS", "DNSConfigForming"];
 /// Events held for a reader that is slower than the cluster.
 const AHEAD: usize = 256;
 
@@ -195,7 +197,8 @@ struct Seen {
     /// While a kind is listed anew: those that are still there.
     listed_sets: HashSet<String>,
     listed_pods: HashSet<String>,
-    events: HashSet<String>,
+    /// How often each event has happened, by uid: one that happens again is counted, not made anew.
+    events: HashMap<String, i32>,
     has_listed_events: bool,
 }
 
@@ -223,7 +226,7 @@ impl Seen {
             News::Told(E::InitDone) => self.has_listed_events = true,
             News::Told(E::InitApply(event) | E::Apply(event)) => return self.told(&event),
             News::Told(E::Delete(event)) => {
-                self.events.remove(&key(&event));
+                self.events.remove(&event.uid().unwrap_or_default());
             }
         }
         Vec::new()
@@ -277,6 +280,7 @@ impl Seen {
             PodState::NeedsProgram => {
                 all.push(Outcome { event: None, waiting: Some(Box::new(pod.clone())) });
             }
+            PodState::Stranded(_) => all.push(self.event(&name, Kind::Stranded)),
             PodState::Gated | PodState::Starting(None) => {}
         }
         all
@@ -323,11 +327,15 @@ impl Seen {
 
     /// The cluster's own words, where they are about a container of ours.
     fn told(&mut self, event: &ClusterEvent) -> Vec<Outcome> {
-        let is_new = self.events.insert(key(event)) && self.has_listed_events;
+        let in_series = event.series.as_ref().and_then(|series| series.count);
+        let count = event.count.or(in_series).unwrap_or_default();
+        let before = self.events.insert(event.uid().unwrap_or_default(), count);
+        let is_new = before.is_none_or(|before| before < count) && self.has_listed_events;
         let warning = event.type_.as_deref() == Some("Warning");
         let reason = event.reason.as_deref().unwrap_or_default();
         let message = event.message.clone().unwrap_or_default();
-        let worth_it = warning || TOLD.contains(&reason) && !message.contains("already present");
+        let worth_it = warning && !OF_THE_CLUSTER.contains(&reason)
+            || TOLD.contains(&reason) && !message.contains("already present");
         let about = event.involved_object.name.clone().unwrap_or_default();
         let name = match event.involved_object.kind.as_deref() {
             Some("Pod") => about.strip_suffix("-0").filter(|name| self.containers.contains_key(*name)),
@@ -359,11 +367,6 @@ impl Seen {
 
 fn container_of(pod: &Pod) -> String {
     pod.labels().get(CONTAINER).cloned().unwrap_or_else(|| pod.name_any())
-}
-
-/// An event that happens again is counted, not made anew.
-fn key(event: &ClusterEvent) -> String {
-    format!("{}/{}", event.metadata.uid.as_deref().unwrap_or_default(), event.count.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -447,6 +450,11 @@ mod tests {
         assert_eq!(told(&mut seen, event("w-0", "FailedScheduling", "Warning", 1)), [], "old");
         assert_eq!(told(&mut seen, event("other-0", "Failed", "Warning", 1)), [], "not ours");
         assert_eq!(told(&mut seen, event("w-0", "Created", "Normal", 1)), [], "not worth it");
+        assert_eq!(
+            told(&mut seen, event("w-0", "MissingClusterDNS", "Warning", 1)),
+            [],
+            "the cluster's affair"
+        );
         assert_eq!(
             told(&mut seen, event("w-0", "FailedScheduling", "Warning", 2)),
             [Kind::Told { text: "words".into(), failed: true }]

@@ -130,6 +130,10 @@ impl Engine for KubernetesEngine {
         Box::pin(self.remove(id)).await
     }
 
+    async fn let_go(&self, id: &ContainerId) -> Result<()> {
+        self.forget_pod(id).await
+    }
+
     async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerDetails> {
         self.inspect(id).await
     }
@@ -144,6 +148,10 @@ impl Engine for KubernetesEngine {
 
     async fn bring_program(&self, id: &ContainerId) -> Result<()> {
         self.refresh_program(id).await
+    }
+
+    async fn is_cut_off(&self, id: &ContainerId) -> Result<bool> {
+        self.reaches_nothing(id).await
     }
 
     async fn upload_archive(&self, id: &ContainerId, path: &str, tar: Bytes) -> Result<()> {

@@ -4,13 +4,24 @@
 
 use crate::KubernetesEngine;
 use crate::error::{engine_error, found};
-use crate::names::{self, MANAGER, NETWORK};
-use aicockpit_engine::{EngineError, NetworkSpec, NetworkSummary, Result};
+use crate::names::{self, MAIN, MANAGER, NETWORK, PROGRAM};
+use aicockpit_engine::{EngineError, ExecExit, NetworkSpec, NetworkSummary, Result};
+use aicockpit_protocol::ContainerId;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use tokio::io::AsyncReadExt as _;
+
+/// A plugin may take a moment to learn of a policy.
+const ENFORCED_WITHIN: Duration = Duration::from_secs(8);
+/// Wait between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Statuses of the agent's `reach`.
+const REACHED: i64 = 0;
+const NOT_REACHED: i64 = 1;
 
 /// Name of the policy of a container without any network.
 pub(crate) fn none_of(container: &str) -> String {
@@ -91,6 +102,37 @@ impl KubernetesEngine {
             return Err(EngineError::Conflict(format!("network is being used by {}", pod.name_any())));
         }
         found(policies.delete(name, &DeleteParams::default()).await).map(drop)
+    }
+
+    /// Looks from inside whether the cluster enforces the policy: its own API is an address that every pod knows and
+    /// that answers.
+    pub(crate) async fn reaches_nothing(&self, id: &ContainerId) -> Result<bool> {
+        let pod = self.running_pod(id).await?;
+        let Some(program) = pod.annotations().get(PROGRAM) else {
+            return Err(EngineError::Unsupported(format!("{id} has no program that could look")));
+        };
+        let command = [program.as_str(), "reach", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"]
+            .map(str::to_owned);
+        let begun = Instant::now();
+        loop {
+            let looking = self.exec_program(&pod, MAIN, &command).await?;
+            let mut nothing = Vec::new();
+            let mut stdout = looking.stdout;
+            stdout
+                .read_to_end(&mut nothing)
+                .await
+                .map_err(|error| EngineError::Unavailable(error.to_string()))?;
+            match looking.exit.await? {
+                ExecExit::Exited(REACHED) if begun.elapsed() < ENFORCED_WITHIN => {
+                    tokio::time::sleep(LOOK_AGAIN).await
+                }
+                ExecExit::Exited(REACHED) => return Ok(false),
+                ExecExit::Exited(NOT_REACHED) => return Ok(true),
+                other => {
+                    return Err(EngineError::Engine(format!("it could not be found out ({other:?})")));
+                }
+            }
+        }
     }
 
     /// Refuses a network that is not there: Kubernetes would start the pod unprotected.

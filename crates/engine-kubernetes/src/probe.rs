@@ -193,8 +193,9 @@ fn capabilities(facts: &Facts) -> EngineCapabilities {
 fn notes(facts: &Facts) -> Vec<String> {
     let mut notes = vec![
         "Only volumes outlive a stop: what was installed elsewhere goes.".to_owned(),
-        "Whether workspaces are kept apart, and Locked ones off the network, depends on the cluster's network plugin: \
-         AiCockpit writes network policies, and the API does not tell whether they are enforced."
+        "Whether workspaces are kept apart depends on the cluster's network plugin: AiCockpit writes network policies, and \
+         the API does not tell whether they are enforced. A Locked workspace looks from inside, and is not made where it \
+         would have a network."
             .to_owned(),
     ];
     if !facts.sudo {

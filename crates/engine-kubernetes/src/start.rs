@@ -1,7 +1,7 @@
 //! Starting a container, and why one does not start.
 
 use crate::containers::{GATE, Objects, manager};
-use crate::error::{engine_error, found};
+use crate::error::engine_error;
 use crate::names::{self, KEEP, PROGRAM, STARTED, pod_of_set};
 use crate::state::{self, PodState};
 use crate::{KubernetesEngine, pod};
@@ -26,8 +26,8 @@ impl KubernetesEngine {
             Some(set) => {
                 let template = set.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
                 self.grow_volumes(name, template).await?;
-                self.scale_up(set).await?;
-                let started = self.until_running(name, &pod_of_set(name)).await;
+                let begun = self.scale_up(set, objects.pod.is_some()).await?;
+                let started = self.until_running(name, &pod_of_set(name), begun).await;
                 if is_final(&started) {
                     // Else the cluster would go on trying behind the back of a person who was told that it failed.
                     self.scale(name, 0).await?;
@@ -36,22 +36,25 @@ impl KubernetesEngine {
             }
             None => {
                 self.release(&objects).await?;
-                self.until_running(name, name).await
+                self.until_running(name, name, None).await
             }
         }
     }
 
     /// Also brings the pod template up to date with the product's program of now: another one could not be brought.
-    async fn scale_up(&self, set: &StatefulSet) -> Result<()> {
+    /// A pod that is there would be replaced by that, so it keeps the one it has. The number of the change.
+    async fn scale_up(&self, set: &StatefulSet, has_pod: bool) -> Result<Option<i64>> {
         let mut patch = json!({
             "metadata": { "annotations": { STARTED: "true" } },
             "spec": { "replicas": 1 },
         });
-        if let Some(template) = self.newer_program(set) {
+        if let Some(template) = self.newer_program(set).filter(|_| !has_pod) {
             patch["spec"]["template"] = template;
         }
         let sets = self.api::<StatefulSet>().await?;
-        sets.patch(&set.name_any(), &manager(), &Patch::Merge(patch)).await.map(drop).map_err(engine_error)
+        let changed =
+            sets.patch(&set.name_any(), &manager(), &Patch::Merge(patch)).await.map_err(engine_error)?;
+        Ok(changed.resource_version().and_then(|version| version.parse().ok()))
     }
 
     /// The part of the pod template that names the product's program, where it names another one than there is.
@@ -125,15 +128,14 @@ impl KubernetesEngine {
     }
 
     /// Waits until a pod runs, brings it the product's program on the way, and gives the cluster's own reason where it
-    /// cannot run.
-    async fn until_running(&self, container: &str, pod: &str) -> Result<()> {
+    /// cannot run. What happened before the change `begun` is not news.
+    async fn until_running(&self, container: &str, pod: &str, begun: Option<i64>) -> Result<()> {
         let pods = watcher(self.api::<Pod>().await?, of_name(pod)).map(Either::Left).boxed();
         // Where a StatefulSet's pod is refused only its events say so.
         let events = match self.capabilities_know_events() {
             true => watcher(self.api::<Event>().await?, refusals_of(container)).map(Either::Right).boxed(),
             false => futures::stream::pending().boxed(),
         };
-        let begun = self.now(container).await;
         let mut both = futures::stream::select(pods, events);
         while let Some(next) = both.next().await {
             match next {
@@ -143,7 +145,7 @@ impl KubernetesEngine {
                     }
                 }
                 Either::Right(Ok(watcher::Event::Apply(event) | watcher::Event::InitApply(event))) => {
-                    if is_new(&event, &begun) {
+                    if is_new(&event, begun) {
                         return Err(refusal(event.message.unwrap_or_default()));
                     }
                 }
@@ -173,24 +175,17 @@ impl KubernetesEngine {
                 Ok(()) => None,
                 Err(error) => Some(Err(error)),
             },
-            PodState::Gated | PodState::Starting(_) => None,
+            PodState::Gated | PodState::Starting(_) | PodState::Stranded(_) => None,
         }
-    }
-
-    /// The resource version of a container now: what happened before it is not news.
-    async fn now(&self, container: &str) -> Option<i64> {
-        let sets = self.api::<StatefulSet>().await.ok()?;
-        let set = found(sets.get(container).await).ok()??;
-        set.resource_version()?.parse().ok()
     }
 }
 
 /// Events are numbered with everything else in the cluster. Where they are not, none is taken for new by mistake of
 /// ours: the number is documented as opaque, but compared this way by Kubernetes' own clients since 1.35.
-fn is_new(event: &Event, begun: &Option<i64>) -> bool {
+fn is_new(event: &Event, begun: Option<i64>) -> bool {
     let number = event.metadata.resource_version.as_ref().and_then(|version| version.parse::<i64>().ok());
     match (number, begun) {
-        (Some(number), Some(begun)) => number >= *begun,
+        (Some(number), Some(begun)) => number >= begun,
         _ => false,
     }
 }

@@ -5,6 +5,7 @@ use aicockpit_engine::{ContainerDetails, ContainerState};
 use aicockpit_protocol::ContainerId;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ContainerState as PodContainerState, ContainerStatus, Pod, PodSpec};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
 /// Reasons for which an image could not be had.
@@ -12,6 +13,10 @@ const NO_IMAGE: &[&str] =
     &["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"];
 /// Reasons for which a container could not be made or its program not be started.
 const NO_START: &[&str] = &["CreateContainerConfigError", "CreateContainerError", "RunContainerError"];
+/// Time after a pod's deadline at which it should have ended.
+const OVERDUE: SignedDuration = SignedDuration::from_secs(25);
+/// Reasons of a pod whose machine does not answer.
+const UNKNOWN: &[&str] = &["NodeLost", "NodeStatusUnknown"];
 /// Reasons that a terminated container has when its program never ran.
 const NEVER_RAN: &[&str] = &["StartError", "ContainerCannotRun"];
 
@@ -26,6 +31,8 @@ pub(crate) enum PodState {
     NeedsProgram,
     /// Runs.
     Running,
+    /// Its machine does not answer.
+    Stranded(String),
     /// Cannot run as it is: no image.
     NoImage(String),
     /// Cannot run as it is: the container could not be made or its program not be started.
@@ -62,6 +69,9 @@ pub(crate) fn of_pod(pod: &Pod) -> PodState {
         let reason = [status.reason, status.message].into_iter().flatten().collect::<Vec<_>>().join(": ");
         return PodState::Ended { status: None, out_of_memory: false, reason: Some(reason) };
     }
+    if let Some(why) = stranded(pod, now.running.is_some()) {
+        return PodState::Stranded(why);
+    }
     if now.running.is_some() {
         return PodState::Running;
     }
@@ -80,6 +90,31 @@ pub(crate) fn of_pod(pod: &Pod) -> PodState {
         return PodState::NeedsProgram;
     }
     PodState::Starting(waits_for(pod))
+}
+
+/// What is known of a machine that does not answer. The cluster leaves what the machine said last of a pod as it was,
+/// but for its readiness, which loses no reason: no program was found not to be ready.
+fn stranded(pod: &Pod, runs: bool) -> Option<String> {
+    let node = pod.spec.as_ref()?.node_name.as_ref()?;
+    let status = pod.status.as_ref()?;
+    let is_unknown = |reason: &Option<String>| reason.as_deref().is_some_and(|one| UNKNOWN.contains(&one));
+    let ready = status.conditions.iter().flatten().find(|one| one.type_ == "Ready");
+    let silent = ready.filter(|ready| {
+        let unsaid = ready.reason.as_deref().unwrap_or_default().is_empty();
+        ready.status != "True" && (is_unknown(&ready.reason) || runs && unsaid)
+    });
+    if let Some(ready) = silent {
+        let since = ready.last_transition_time.as_ref().map(|time| time.0.strftime("%H:%M UTC").to_string());
+        let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
+        return Some(format!(
+            "The machine {node} has not answered{since}: whether it still runs is not known."
+        ));
+    }
+    let deadline = pod.metadata.deletion_timestamp.as_ref().map(|time| time.0);
+    let overdue = deadline.is_some_and(|deadline| Timestamp::now().duration_since(deadline) >= OVERDUE);
+    (overdue || is_unknown(&status.reason)).then(|| {
+        format!("The machine {node} does not confirm that it ended: whether it still runs is not known.")
+    })
 }
 
 fn ended_with(state: &PodContainerState, pod: &Pod) -> PodState {
@@ -144,6 +179,7 @@ pub(crate) fn of_container(set: Option<&StatefulSet>, pod: Option<&Pod>) -> (Con
         None => resting,
         Some(PodState::Gated) => ContainerState::Created,
         Some(PodState::Running) => ContainerState::Running,
+        Some(PodState::Stranded(_)) => ContainerState::Stranded,
         // A StatefulSet's pod comes again; a bare one has ended for good.
         Some(PodState::Ended { .. }) if set.is_some() && wanted => ContainerState::Starting,
         Some(PodState::Ended { .. }) => ContainerState::Exited,
@@ -170,7 +206,7 @@ pub(crate) fn details(set: Option<&StatefulSet>, pod: Option<&Pod>) -> Option<Co
         }
         PodState::Ended { status, out_of_memory, reason } => (status, out_of_memory, reason),
         PodState::Starting(reason) => (None, false, reason),
-        PodState::NoImage(why) | PodState::NoStart(why) => (None, false, Some(why)),
+        PodState::NoImage(why) | PodState::NoStart(why) | PodState::Stranded(why) => (None, false, Some(why)),
         PodState::Gated | PodState::NeedsProgram | PodState::Running => (None, false, None),
     };
     let status = pod
@@ -222,6 +258,7 @@ fn user(spec: &PodSpec) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use serde_json::{Value, json};
 
     fn pod(status: Value) -> Pod {
@@ -281,6 +318,39 @@ mod tests {
                 reason: Some("Evicted: low on disk".into())
             }
         );
+    }
+
+    #[test]
+    fn a_machine_that_does_not_answer_leaves_its_pod_stranded() {
+        let of = |ready: Value, deadline: Option<Timestamp>, reason: Option<&str>| {
+            let mut pod = pod(json!({ "phase": "Running", "reason": reason, "conditions": [ready],
+                "containerStatuses": [{
+                    "name": MAIN, "image": "i", "imageID": "", "ready": true, "restartCount": 0,
+                    "state": { "running": {} },
+                }],
+            }));
+            pod.spec.as_mut().unwrap().node_name = Some("node-1".into());
+            pod.metadata.deletion_timestamp = deadline.map(Time);
+            pod
+        };
+        let ready = json!({ "type": "Ready", "status": "True" });
+        let silent =
+            json!({ "type": "Ready", "status": "False", "lastTransitionTime": "2026-01-02T03:04:05Z" });
+        let PodState::Stranded(why) = of_pod(&of(silent.clone(), None, None)) else {
+            panic!("it is stranded")
+        };
+        assert!(why.contains("The machine node-1 has not answered since 03:04 UTC"), "{why}");
+        let probed = json!({ "type": "Ready", "status": "False", "reason": "ContainersNotReady" });
+        assert_eq!(of_pod(&of(probed, None, None)), PodState::Running);
+        assert_eq!(of_pod(&of(ready.clone(), Some(Timestamp::now()), None)), PodState::Running);
+        let late = Timestamp::now() - OVERDUE * 2;
+        let overdue = of(ready.clone(), Some(late), None);
+        assert!(matches!(of_pod(&overdue), PodState::Stranded(_)));
+        assert_eq!(details(None, Some(&overdue)).unwrap().state, ContainerState::Stranded);
+        assert!(matches!(of_pod(&of(ready, None, Some("NodeLost"))), PodState::Stranded(_)));
+        let mut ended = of(silent, Some(late), None);
+        ended.status.as_mut().unwrap().phase = Some("Failed".into());
+        assert!(matches!(of_pod(&ended), PodState::Ended { .. }), "its end is known");
     }
 
     #[test]

@@ -1,16 +1,17 @@
 //! Stopping a container.
 
 use crate::KubernetesEngine;
+use crate::containers::unconfirmed;
 use crate::error::{engine_error, found};
 use crate::names::pod_of_set;
-use crate::pod::gone;
+use crate::pod::{GONE_WITHIN, gone};
 use crate::start::watch_error;
 use crate::state::{self, PodState};
 use aicockpit_engine::{EngineError, Result};
 use aicockpit_protocol::ContainerId;
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, Preconditions};
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, ResourceExt as _};
 use std::time::Duration;
@@ -30,18 +31,40 @@ impl KubernetesEngine {
                 self.scale(id.as_str(), 0).await?;
                 let name = pod_of_set(id.as_str());
                 found(pods.delete(&name, &grace_period).await)?;
-                gone(&pods, &name, grace.saturating_add(ON_TOP)).await
+                let gone = gone(&pods, &name, grace.saturating_add(ON_TOP)).await;
+                // The cluster may have placed it only after it was looked at.
+                let pod = match &gone {
+                    Err(EngineError::TimedOut(_)) => found(pods.get(&name).await)?,
+                    _ => None,
+                };
+                gone.map_err(|error| unconfirmed(error, pod.as_ref()))
             }
             (None, Some(pod)) => match state::of_pod(pod) {
                 PodState::Ended { .. } | PodState::Gated => Ok(()),
                 _ => {
                     self.keep(&pods, pod, true).await?;
                     found(pods.delete(&pod.name_any(), &grace_period).await)?;
-                    ended(&pods, &pod.name_any(), grace.saturating_add(ON_TOP)).await
+                    let ended = ended(&pods, &pod.name_any(), grace.saturating_add(ON_TOP)).await;
+                    ended.map_err(|error| unconfirmed(error, Some(pod)))
                 }
             },
             (None, None) => Ok(()),
         }
+    }
+
+    /// Deletes a pod without its machine's word, so that the cluster may make another one and give the volume to it.
+    pub(crate) async fn forget_pod(&self, id: &ContainerId) -> Result<()> {
+        let Some(pod) = self.objects(id).await?.pod else { return Ok(()) };
+        let PodState::Stranded(_) = state::of_pod(&pod) else {
+            return Err(EngineError::Conflict(format!("the machine of the pod {} answers", pod.name_any())));
+        };
+        let pods = self.api::<Pod>().await?;
+        self.keep(&pods, &pod, false).await?;
+        // One that was made in its place meanwhile is not meant.
+        let uid = Preconditions { uid: pod.uid(), ..Preconditions::default() };
+        let at_once = DeleteParams { preconditions: Some(uid), ..DeleteParams::default().grace_period(0) };
+        found(pods.delete(&pod.name_any(), &at_once).await)?;
+        gone(&pods, &pod.name_any(), GONE_WITHIN).await
     }
 }
 

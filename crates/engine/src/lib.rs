@@ -64,6 +64,12 @@ pub trait Engine: Send + Sync + 'static {
     async fn unpause_container(&self, id: &ContainerId) -> Result<()>;
     /// Kills and removes, with its anonymous volumes. Removing one that is gone succeeds.
     async fn remove_container(&self, id: &ContainerId) -> Result<()>;
+    /// Forgets what runs of a container that is [`ContainerState::Stranded`], without knowing that its programs have
+    /// ended: on a machine that is only cut off they go on, and two may write to the same volume from then on. Only
+    /// after a person was warned.
+    async fn let_go(&self, _id: &ContainerId) -> Result<()> {
+        Err(EngineError::Unsupported("containers are on this engine's own machine".to_owned()))
+    }
     /// The container's state and what it really runs with.
     async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerDetails>;
     /// Containers, running or not. With `labels`, only those that carry all of them.
@@ -75,6 +81,11 @@ pub trait Engine: Send + Sync + 'static {
     /// may have been started with an older one. Only for engines without `files_at_rest`.
     async fn bring_program(&self, _id: &ContainerId) -> Result<()> {
         Err(EngineError::Unsupported("programs are brought by volumes here".to_owned()))
+    }
+    /// Whether a running container without a network, which mounts [`MountSource::Program`], really reaches nothing. To
+    /// be asked only of engines without `no_network`: the others cut it off themselves.
+    async fn is_cut_off(&self, _id: &ContainerId) -> Result<bool> {
+        Ok(true)
     }
     /// Puts a tar archive's files below `path` of a container; with `files_at_rest` it may never have been started.
     async fn upload_archive(&self, id: &ContainerId, path: &str, tar: Bytes) -> Result<()>;

@@ -159,6 +159,8 @@ pub enum ContainerState {
     Paused,
     /// Ran and ended.
     Exited,
+    /// On a machine that does not answer: whether it runs is not known.
+    Stranded,
     /// Being removed, dead, or in a state that we do not know.
     Other,
 }
@@ -208,7 +210,8 @@ pub struct ContainerDetails {
     pub user: String,
     /// Published ports as they are: the host's side is known once it runs.
     pub ports: Vec<PortBinding>,
-    /// What it waits for while it is [`ContainerState::Starting`], or why it does not run, in the engine's own words.
+    /// What it waits for while it is [`ContainerState::Starting`], what is known of its machine while it is
+    /// [`ContainerState::Stranded`], or why it does not run, in the engine's own words.
     pub reason: Option<String>,
 }
 
@@ -249,6 +252,8 @@ pub enum ContainerEventKind {
     Paused,
     /// Thawed.
     Unpaused,
+    /// Its machine does not answer.
+    Stranded,
     /// A process was killed for memory.
     OutOfMemory,
     /// Removed.

@@ -140,6 +140,8 @@ operations! {
     "workspace.retry" WorkspaceRetry(WorkspaceRef) -> Empty;
     /// Makes a container anew for a workspace that lost its own; its files are kept.
     "workspace.recreate" WorkspaceRecreate(WorkspaceRef) -> Empty;
+    /// Forgets what ran of a workspace on a machine that does not answer. It may run on there, and write to the volume.
+    "workspace.let_go" WorkspaceLetGo(WorkspaceRef) -> Empty;
     /// Stops a creation plan and removes what it made.
     "workspace.cancel" WorkspaceCancel(WorkspaceRef) -> Empty;
     /// What deleting would lose.

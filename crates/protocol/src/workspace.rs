@@ -125,6 +125,8 @@ pub enum WorkspaceState {
     Stopped,
     /// The container was removed behind our back; it can be made anew, or what is left be deleted.
     Lost,
+    /// The machine of its engine on which it ran does not answer: whether it still runs is not known.
+    Stranded,
     /// Its engine does not answer; the last known state is not current.
     Unreachable,
     /// It is being deleted.
@@ -151,6 +153,8 @@ pub enum WorkspaceAction {
     Retry,
     /// Make a container anew around what is left of a workspace that lost its own.
     Recreate,
+    /// Forget what ran on a machine that does not answer.
+    LetGo,
     /// Stop the creation plan and clean up.
     Cancel,
     /// Delete it.
@@ -168,6 +172,7 @@ impl WorkspaceAction {
         Self::Unpause,
         Self::Retry,
         Self::Recreate,
+        Self::LetGo,
         Self::Cancel,
         Self::Delete,
     ];
@@ -184,6 +189,7 @@ impl WorkspaceState {
         Self::Stopping,
         Self::Stopped,
         Self::Lost,
+        Self::Stranded,
         Self::Unreachable,
         Self::Deleting,
     ];
@@ -196,12 +202,13 @@ impl WorkspaceState {
             A::Delete => self != S::Deleting,
             A::Open => matches!(self, S::Running | S::Stopped | S::Paused | S::Starting | S::Creating),
             A::Start => self == S::Stopped,
-            A::Stop => matches!(self, S::Running | S::Paused | S::Starting),
+            A::Stop => matches!(self, S::Running | S::Paused | S::Starting | S::Stranded),
             A::Restart => matches!(self, S::Running | S::Paused),
             A::Pause => self == S::Running,
             A::Unpause => self == S::Paused,
             A::Retry => self == S::Failed,
             A::Recreate => self == S::Lost,
+            A::LetGo => self == S::Stranded,
             A::Cancel => self == S::Creating,
         }
     }

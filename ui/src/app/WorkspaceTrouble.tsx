@@ -1,9 +1,10 @@
-import { RotateCcw, Trash2, Unplug } from "lucide-react";
+import { RotateCcw, Trash2, Unlink, Unplug } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import { useAction } from "@/client";
 import { Button, EmptyState, toastError } from "@/components";
 import { DeleteDialog } from "@/dashboard/DeleteDialog";
 import { EngineProblem } from "@/dashboard/EngineProblem";
+import { LetGoDialog } from "@/dashboard/LetGoDialog";
 import { type Workspace } from "@/protocol/generated";
 import { openSettings } from "@/state/navigation";
 import { allows, useEngine } from "@/state/workspaces";
@@ -11,6 +12,7 @@ import { allows, useEngine } from "@/state/workspaces";
 /** A workspace that cannot be opened as it is: why, and what can be done. */
 export function WorkspaceTrouble({ workspace }: { workspace: Workspace }) {
   const [deleting, setDeleting] = useState(false);
+  const [lettingGo, setLettingGo] = useState(false);
   const recreate = useAction("workspace.recreate");
   const recreatable = allows(workspace.state, "recreate") && !workspace.imported;
   const engine = useEngine(workspace.engine);
@@ -49,11 +51,7 @@ export function WorkspaceTrouble({ workspace }: { workspace: Workspace }) {
       <EmptyState
         heading="h1"
         icon={<Unplug size={24} />}
-        title={
-          workspace.state === "lost"
-            ? `The container of ${workspace.name} was removed`
-            : `${workspace.name} cannot be opened`
-        }
+        title={title(workspace)}
         action={
           <div className="flex flex-wrap justify-center gap-2">
             {recreatable && (
@@ -64,6 +62,11 @@ export function WorkspaceTrouble({ workspace }: { workspace: Workspace }) {
                 onClick={() => recreate.mutate({ workspace: workspace.id }, { onError: toastError })}
               >
                 Recreate container
+              </Button>
+            )}
+            {allows(workspace.state, "let_go") && (
+              <Button icon={<Unlink size={14} />} onClick={() => setLettingGo(true)}>
+                Let go…
               </Button>
             )}
             <Button
@@ -78,10 +81,18 @@ export function WorkspaceTrouble({ workspace }: { workspace: Workspace }) {
       >
         {workspace.message ??
           "Something other than AiCockpit removed it. What is left of the workspace can be deleted."}
+        {workspace.state === "stranded" && " It opens by itself once the machine is back."}
       </EmptyState>
+      <LetGoDialog workspace={lettingGo ? workspace : undefined} onClose={() => setLettingGo(false)} />
       <DeleteDialog workspaces={deleting ? [workspace] : []} onClose={() => setDeleting(false)} />
     </Middle>
   );
+}
+
+function title({ name, state }: Workspace): string {
+  if (state === "lost") return `The container of ${name} was removed`;
+  if (state === "stranded") return `The machine of ${name} does not answer`;
+  return `${name} cannot be opened`;
 }
 
 function Middle({ children }: { children: ReactNode }) {

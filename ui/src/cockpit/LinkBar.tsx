@@ -1,7 +1,8 @@
 import { CircleAlert, LoaderCircle, Play, Unplug } from "lucide-react";
-import { type ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import { fromApiError, sentence, useAction, useConnection } from "@/client";
 import { Button, StateLabel, toastError } from "@/components";
+import { LetGoDialog } from "@/dashboard/LetGoDialog";
 import { cx } from "@/lib/cx";
 import { useDelayed } from "@/lib/time";
 import { type Workspace } from "@/protocol/generated";
@@ -76,6 +77,8 @@ export function LinkBar({ workspace, onReopen }: { workspace: Workspace; onReope
           {workspace.message !== undefined && `${sentence(workspace.message)} `}Your unsaved text is kept.
         </Bar>
       );
+    case "stranded":
+      return <StrandedBar workspace={workspace} />;
     case "lost":
     case "failed":
     case "unreachable":
@@ -129,6 +132,28 @@ export function LinkBar({ workspace, onReopen }: { workspace: Workspace; onReope
     );
   }
   return null;
+}
+
+/** Its machine does not answer: the person may wait, or let it go. */
+function StrandedBar({ workspace }: { workspace: Workspace }) {
+  const [asking, setAsking] = useState(false);
+  return (
+    <>
+      <Bar
+        tone="failed"
+        icon={<CircleAlert size={16} aria-hidden />}
+        action={
+          <Button size="small" onClick={() => setAsking(true)}>
+            Let go…
+          </Button>
+        }
+      >
+        {sentence(workspace.message ?? "Its machine does not answer.")} It goes on by itself once the machine
+        is back. Your unsaved text is kept.
+      </Bar>
+      <LetGoDialog workspace={asking ? workspace : undefined} onClose={() => setAsking(false)} />
+    </>
+  );
 }
 
 function Bar({

@@ -8,7 +8,7 @@ import { formatBytes, formatPercent } from "@/lib/format";
 import { type Workspace } from "@/protocol/generated";
 import { useLink } from "@/state/links";
 import { useSamples } from "@/state/samples";
-import { isTransient, STATE_TONES, STATE_WORDS } from "@/state/workspaces";
+import { isTransient, STATE_TONES, STATE_WORDS, useEngine } from "@/state/workspaces";
 import { languageName } from "./editor/names";
 import { shown } from "./model/path";
 import { useSession } from "./session/context";
@@ -38,13 +38,14 @@ function LinkItem({ workspace }: { workspace: Workspace }) {
   const session = useSession();
   const link = useLink(workspace.id);
   const { inside } = session;
+  const engine = useEngine(workspace.engine)?.name ?? workspace.engine;
   const reconnecting = link.kind === "reconnecting" || link.kind === "connecting";
   const broken = link.kind === "failed";
   const running = workspace.state === "running";
   return (
     <Tooltip
       side="top"
-      content={`${workspace.engine} · ${inside.os ?? "unknown system"} · user ${inside.user}${inside.sudo ? " with sudo" : ""}`}
+      content={`${engine} · ${inside.os ?? "unknown system"} · user ${inside.user}${inside.sudo ? " with sudo" : ""}`}
     >
       <span className="inline-flex min-w-0 items-center gap-1.5" role="status" tabIndex={-1}>
         {broken ? (
@@ -56,7 +57,7 @@ function LinkItem({ workspace }: { workspace: Workspace }) {
             moving={reconnecting || isTransient(workspace.state)}
           />
         )}
-        <span className="truncate">{workspace.engine}</span>
+        <span className="truncate">{engine}</span>
         {(!running || reconnecting || broken) && (
           <span className={cx(broken && "text-failed")}>
             {broken

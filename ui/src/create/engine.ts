@@ -30,7 +30,7 @@ export interface ProfileWords {
 export function profilesOn(engine: EngineInfo | undefined): ProfileWords[] {
   const cutOff = can(engine, "no_network")
     ? ""
-    : " On this cluster, being cut off from the network depends on its network plugin.";
+    : " On this cluster, being cut off depends on its network plugin: a workspace that would have a network is not made.";
   return [
     {
       value: "standard",

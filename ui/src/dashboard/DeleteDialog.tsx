@@ -1,9 +1,12 @@
 import { useQueries } from "@tanstack/react-query";
 import { useState } from "react";
 import { callQuery, useClient } from "@/client";
-import { Button, Dialog, ErrorState, Skeleton } from "@/components";
+import { Button, Checkbox, Dialog, ErrorState, Skeleton } from "@/components";
 import { plural } from "@/lib/format";
 import { type DeletePreview, type Workspace } from "@/protocol/generated";
+import { allows } from "@/state/workspaces";
+
+const LET_GO = "Let it go: the machine is really gone";
 
 /** Names what deleting would lose, then deletes. Open while `workspaces` is not empty. */
 export function DeleteDialog({
@@ -28,6 +31,8 @@ export function DeleteDialog({
 function DeleteBody({ workspaces, onClose }: { workspaces: readonly Workspace[]; onClose: () => void }) {
   const client = useClient();
   const [busy, setBusy] = useState(false);
+  const [letGo, setLetGo] = useState(false);
+  const stranded = workspaces.filter(({ state }) => allows(state, "let_go"));
   const [failures, setFailures] = useState<{ name: string; error: unknown }[]>([]);
   const previews = useQueries({
     queries: workspaces.map((workspace) => ({
@@ -40,7 +45,11 @@ function DeleteBody({ workspaces, onClose }: { workspaces: readonly Workspace[];
   const confirm = async () => {
     setBusy(true);
     const results = await Promise.allSettled(
-      workspaces.map((workspace) => client.call("workspace.delete", { workspace: workspace.id })),
+      workspaces.map(async (workspace) => {
+        const target = { workspace: workspace.id };
+        if (letGo && stranded.includes(workspace)) await client.call("workspace.let_go", target);
+        await client.call("workspace.delete", target);
+      }),
     );
     setBusy(false);
     const failed = results.flatMap((result, i) =>
@@ -70,6 +79,20 @@ function DeleteBody({ workspaces, onClose }: { workspaces: readonly Workspace[];
           );
         })}
       </ul>
+      {stranded.length > 0 && (
+        <div className="flex flex-col gap-2 text-muted">
+          <p>
+            {stranded.length === 1 && workspaces.length === 1
+              ? "Its machine does not answer."
+              : `The machines of ${stranded.map(({ name }) => name).join(", ")} do not answer.`}{" "}
+            What is there goes only once it is back, unless you let it go. What runs there may then run on,
+            with nobody to end it.
+          </p>
+          <Checkbox checked={letGo} onChange={setLetGo} label={LET_GO}>
+            {LET_GO}
+          </Checkbox>
+        </div>
+      )}
       {failures.map(({ name, error }) => (
         <ErrorState key={name} compact title={`${name} was not deleted`} error={error} />
       ))}

@@ -14,6 +14,7 @@ import { EngineProblem } from "./EngineProblem";
 import { isTrouble } from "./health";
 import { InspectDialog, type Inspected } from "./InspectDialog";
 import { SelectionBar } from "./SelectionBar";
+import { LetGoDialog } from "./LetGoDialog";
 import { StopDialog, useStopQuestion } from "./StopDialog";
 import { Toolbar } from "./Toolbar";
 import { useSelection } from "./useSelection";
@@ -25,6 +26,7 @@ export function WorkspaceBrowser({ workspaces }: { workspaces: readonly Workspac
   const [query, setQuery] = useState("");
   const [renaming, setRenaming] = useState<string | undefined>();
   const [deleting, setDeleting] = useState<readonly Workspace[]>([]);
+  const [lettingGo, setLettingGo] = useState<Workspace | undefined>();
   const [inspected, setInspected] = useState<Inspected | undefined>();
   const search = useRef<HTMLInputElement>(null);
   const engines = useEngines().data ?? [];
@@ -34,6 +36,7 @@ export function WorkspaceBrowser({ workspaces }: { workspaces: readonly Workspac
     actions,
     onRename: (workspace) => setRenaming(workspace.id),
     onDelete: setDeleting,
+    onLetGo: setLettingGo,
     onInspect: (workspace, tab) => setInspected({ workspace, tab }),
   });
   // Order by what moves (CPU, memory) is renewed now and then, not under the pointer at every sample.
@@ -142,6 +145,7 @@ export function WorkspaceBrowser({ workspaces }: { workspaces: readonly Workspac
           selection.clear();
         }}
       />
+      <LetGoDialog workspace={lettingGo} onClose={() => setLettingGo(undefined)} />
       <StopDialog asked={asked} answer={answer} />
       <InspectDialog inspected={inspected} onChange={setInspected} />
     </div>

@@ -94,7 +94,7 @@ export function WorkspaceCard(props: ItemProps) {
                 actions.open(workspace);
               }}
             >
-              {["creating", "failed", "lost"].includes(workspace.state) ? "Show" : "Open"}
+              {["creating", "failed", "lost", "stranded"].includes(workspace.state) ? "Show" : "Open"}
             </Button>
           </span>
         </div>
@@ -111,6 +111,7 @@ function CardMiddle({ workspace }: { workspace: Workspace }) {
       return <Progress workspace={workspace} />;
     case "failed":
     case "lost":
+    case "stranded":
     case "unreachable":
       return <Why text={trouble(workspace, engine)} />;
     case "running":
@@ -144,6 +145,7 @@ function trouble({ state, plan, message }: Workspace, engine: EngineInfo | undef
   const told = plan?.error?.message ?? message;
   if (told !== undefined) return told;
   if (state === "lost") return "The container was removed by something other than AiCockpit.";
+  if (state === "stranded") return "Its machine does not answer: whether it still runs is not known.";
   if (state === "unreachable") return "Its engine does not answer, so its present state is not known.";
   return "It could not be created.";
 }

@@ -10,6 +10,7 @@ import {
   ScrollText,
   SquareArrowOutUpRight,
   Trash2,
+  Unlink,
   X,
 } from "lucide-react";
 import { useMemo } from "react";
@@ -19,7 +20,7 @@ import { type Workspace, type WorkspaceAction, type WorkspaceState } from "@/pro
 import { showWorkspace } from "@/state/navigation";
 import { allows, useEngines } from "@/state/workspaces";
 
-type Simple = Exclude<WorkspaceAction, "open" | "delete">;
+type Simple = Exclude<WorkspaceAction, "open" | "delete" | "let_go">;
 
 const OPERATIONS = {
   start: "workspace.start",
@@ -55,6 +56,13 @@ export function useWorkspaceActions(): Actions {
       queries.setQueryData<Workspace[]>(key, (old) =>
         old?.map((workspace) => (workspace.id === id ? { ...workspace, ...patch } : workspace)),
       );
+    // What the host has told meanwhile is newer than what was before.
+    const takeBack = ({ id, state }: Workspace, expected: WorkspaceState) =>
+      queries.setQueryData<Workspace[]>(key, (old) =>
+        old?.map((workspace) =>
+          workspace.id === id && workspace.state === expected ? { ...workspace, state } : workspace,
+        ),
+      );
     return {
       open: (workspace) => showWorkspace(workspace.id),
       run: (action, workspaces) => {
@@ -62,7 +70,7 @@ export function useWorkspaceActions(): Actions {
           const expected = EXPECTED[action];
           if (expected) change(workspace.id, { state: expected });
           client.call(OPERATIONS[action], { workspace: workspace.id }).catch((error: unknown) => {
-            if (expected) change(workspace.id, { state: workspace.state });
+            if (expected) takeBack(workspace, expected);
             toastError(error);
           });
         }
@@ -83,11 +91,12 @@ export interface MenuHandlers {
   actions: Actions;
   onRename: (workspace: Workspace) => void;
   onDelete: (workspaces: readonly Workspace[]) => void;
+  onLetGo: (workspace: Workspace) => void;
   onInspect: (workspace: Workspace, tab: "logs" | "timeline") => void;
 }
 
 /** The menu of one workspace: what applies to its state, nothing else. */
-export function useWorkspaceMenu({ actions, onRename, onDelete, onInspect }: MenuHandlers) {
+export function useWorkspaceMenu({ actions, onRename, onDelete, onLetGo, onInspect }: MenuHandlers) {
   const engines = useEngines().data;
   return (workspace: Workspace): MenuEntry[] => {
     const engine = engines?.find((entry) => entry.id === workspace.engine);
@@ -109,6 +118,12 @@ export function useWorkspaceMenu({ actions, onRename, onDelete, onInspect }: Men
       item("unpause", "Resume", <Play size={14} />),
       item("retry", "Try again", <RotateCcw size={14} />),
       !workspace.imported && item("recreate", "Recreate container", <RotateCcw size={14} />),
+      can("let_go") && {
+        label: "Let go…",
+        icon: <Unlink size={14} />,
+        danger: true,
+        onSelect: () => onLetGo(workspace),
+      },
       item("cancel", "Cancel creation", <X size={14} />),
       "separator",
       { label: "Rename", icon: <PenLine size={14} />, keys: "F2", onSelect: () => onRename(workspace) },

@@ -44,6 +44,7 @@ const STATE_ORDER: readonly WorkspaceState[] = [
   "paused",
   "stopping",
   "stopped",
+  "stranded",
   "unreachable",
   "lost",
   "deleting",

@@ -1680,7 +1680,7 @@ imported: boolean, };
 /**
  * What a person can ask of a workspace.
  */
-export type WorkspaceAction = "open" | "start" | "stop" | "restart" | "pause" | "unpause" | "retry" | "recreate" | "cancel" | "delete";
+export type WorkspaceAction = "open" | "start" | "stop" | "restart" | "pause" | "unpause" | "retry" | "recreate" | "let_go" | "cancel" | "delete";
 
 /**
  * A workspace: 16 lower-case letters and digits, so that it can be a host name label and a container name part.
@@ -1790,7 +1790,7 @@ env: { [key in string]: string }, };
 /**
  * The state of a workspace.
  */
-export type WorkspaceState = "creating" | "failed" | "starting" | "running" | "paused" | "stopping" | "stopped" | "lost" | "unreachable" | "deleting";
+export type WorkspaceState = "creating" | "failed" | "starting" | "running" | "paused" | "stopping" | "stopped" | "lost" | "stranded" | "unreachable" | "deleting";
 
 /**
  * What a write expects to find.
@@ -1861,6 +1861,8 @@ export interface Operations {
   "workspace.retry": { params: WorkspaceRef; reply: Empty };
   /** Makes a container anew for a workspace that lost its own; its files are kept. */
   "workspace.recreate": { params: WorkspaceRef; reply: Empty };
+  /** Forgets what ran of a workspace on a machine that does not answer. It may run on there, and write to the volume. */
+  "workspace.let_go": { params: WorkspaceRef; reply: Empty };
   /** Stops a creation plan and removes what it made. */
   "workspace.cancel": { params: WorkspaceRef; reply: Empty };
   /** What deleting would lose. */
@@ -1959,14 +1961,15 @@ export const REPLY_BODY = ["fs.read", "draft.get"] as const;
 export const ALLOWED_STATES: Record<WorkspaceAction, readonly WorkspaceState[]> = {
   "open": ["creating", "starting", "running", "paused", "stopped"],
   "start": ["stopped"],
-  "stop": ["starting", "running", "paused"],
+  "stop": ["starting", "running", "paused", "stranded"],
   "restart": ["running", "paused"],
   "pause": ["running"],
   "unpause": ["paused"],
   "retry": ["failed"],
   "recreate": ["lost"],
+  "let_go": ["stranded"],
   "cancel": ["creating"],
-  "delete": ["creating", "failed", "starting", "running", "paused", "stopping", "stopped", "lost", "unreachable"],
+  "delete": ["creating", "failed", "starting", "running", "paused", "stopping", "stopped", "lost", "stranded", "unreachable"],
 };
 
 /** Bytes of a frame before its JSON text. */

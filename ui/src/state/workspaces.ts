@@ -46,6 +46,7 @@ export const STATE_WORDS: Record<WorkspaceState, string> = {
   stopping: "Stopping",
   stopped: "Stopped",
   lost: "Container removed",
+  stranded: "Machine not answering",
   unreachable: "Engine unreachable",
   deleting: "Deleting",
 };
@@ -59,6 +60,7 @@ export const STATE_TONES: Record<WorkspaceState, Tone> = {
   stopping: "starting",
   stopped: "stopped",
   lost: "failed",
+  stranded: "failed",
   unreachable: "failed",
   deleting: "starting",
 };

@@ -1,14 +1,14 @@
-//! `start`, `stop`, `recreate`, `rm`.
+//! `start`, `stop`, `recreate`, `let-go`, `rm`.
 
-use crate::arguments::Remove;
+use crate::arguments::{LetGo, Remove};
 use crate::find;
 use crate::output::{complain, say};
 use aicockpit_cockpit::socket::Client;
 use aicockpit_protocol::api::{
-    Operation, WorkspaceDelete, WorkspaceDeletePreview, WorkspaceRecreate, WorkspaceRef, WorkspaceStart,
-    WorkspaceStop,
+    Operation, WorkspaceDelete, WorkspaceDeletePreview, WorkspaceLetGo, WorkspaceRecreate, WorkspaceRef,
+    WorkspaceStart, WorkspaceStop,
 };
-use aicockpit_protocol::workspace::{DeletePreview, Workspace, WorkspaceState};
+use aicockpit_protocol::workspace::{DeletePreview, Workspace, WorkspaceAction, WorkspaceState};
 use aicockpit_protocol::{ApiError, ErrorCode};
 use std::io::{BufRead, IsTerminal};
 
@@ -41,12 +41,33 @@ where
     Ok(())
 }
 
+pub(crate) async fn let_go(client: &Client, let_go: &LetGo) -> anyhow::Result<()> {
+    for name in &let_go.workspaces {
+        let workspace = find::workspace(client, name).await?;
+        if !let_go.yes && workspace.state.allows(WorkspaceAction::LetGo) {
+            complain(&format!(
+                "What runs of “{name}” on its machine may still run there, and write to the volume. Unsaved work in \
+                 its terminals is lost. Let it go only when that machine is really gone.",
+                name = workspace.name
+            ));
+            confirm(&workspace, "let go", "--yes")?;
+        }
+        client.call::<WorkspaceLetGo>(of(&workspace)).await?;
+        say(&workspace.name)?;
+    }
+    Ok(())
+}
+
 pub(crate) async fn remove(client: &Client, remove: &Remove) -> anyhow::Result<()> {
     for name in &remove.workspaces {
         let workspace = find::workspace(client, name).await?;
         if !remove.force {
             let preview = client.call::<WorkspaceDeletePreview>(of(&workspace)).await?;
-            confirm(&workspace, &preview)?;
+            let losses = losses(&preview);
+            if !losses.is_empty() {
+                complain(&format!("Deleting “{}” loses {}.", workspace.name, losses.join(", ")));
+                confirm(&workspace, "deleted", "--force")?;
+            }
         }
         let mut events = client.events();
         client.call::<WorkspaceDelete>(of(&workspace)).await?;
@@ -69,23 +90,18 @@ fn of(workspace: &Workspace) -> WorkspaceRef {
     WorkspaceRef { workspace: workspace.id.clone() }
 }
 
-/// Asks where work would be lost; without a terminal to ask on, that is an error.
-fn confirm(workspace: &Workspace, preview: &DeletePreview) -> anyhow::Result<()> {
-    let losses = losses(preview);
-    if losses.is_empty() {
-        return Ok(());
-    }
-    complain(&format!("Deleting “{}” loses {}.", workspace.name, losses.join(", ")));
+/// Asks before work may be lost; without a terminal to ask on, that is an error. `done` says what would be.
+fn confirm(workspace: &Workspace, done: &str, option: &str) -> anyhow::Result<()> {
     if !std::io::stdin().is_terminal() {
-        let refused =
-            ApiError::new(ErrorCode::InvalidState, "Nothing was deleted, since nobody can be asked here.");
-        return Err(refused.hint("Add --force to delete all the same.").into());
+        let why = format!("Nothing was {done}, since nobody can be asked here.");
+        let refused = ApiError::new(ErrorCode::InvalidState, why);
+        return Err(refused.hint(format!("Add {option} to do it all the same.")).into());
     }
-    complain("Type its name to delete it:");
+    complain(&format!("Type its name, and it is {done}:"));
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     if answer.trim() != workspace.name {
-        return Err(ApiError::new(ErrorCode::Cancelled, "Nothing was deleted.").into());
+        return Err(ApiError::new(ErrorCode::Cancelled, format!("Nothing was {done}.")).into());
     }
     Ok(())
 }

@@ -48,6 +48,7 @@ async fn connected(connection: &Connection, command: Command, json: bool) -> any
         Command::Start(several) => lifecycle::start(client, &several.workspaces).await?,
         Command::Stop(several) => lifecycle::stop(client, &several.workspaces).await?,
         Command::Recreate(several) => lifecycle::recreate(client, &several.workspaces).await?,
+        Command::LetGo(let_go) => lifecycle::let_go(client, &let_go).await?,
         Command::Rm(remove) => lifecycle::remove(client, &remove).await?,
         Command::Exec(exec) => return exec::run(client, exec).await,
         Command::Shell(shell) => return shell::run(client, shell).await,

@@ -76,6 +76,10 @@ async fn explain(engine: &dyn Engine, container: &ContainerId, error: EngineErro
             Ok(details) if details.state == ContainerState::Starting => {
                 ConnectError::fatal(starting(details))
             }
+            Ok(details) if details.state == ContainerState::Stranded => ConnectError::fatal(
+                ApiError::new(ErrorCode::InvalidState, "The workspace's machine does not answer.")
+                    .hint("It is connected to again when its machine is back."),
+            ),
             Ok(details) if details.state != ContainerState::Running => ConnectError::fatal(
                 ApiError::new(ErrorCode::InvalidState, "The workspace is not running.").hint("Start it."),
             ),

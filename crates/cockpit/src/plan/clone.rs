@@ -189,7 +189,7 @@ fn helper_spec(
 async fn clone_in(job: &Job, helper: &ContainerId, url: &str, progress: &Progress) -> Result<(), ApiError> {
     let to_api = |error: EngineError| error.to_api("run the clone");
     let Some(started) = job.start_container(helper).await else { return Err(super::cancelled()) };
-    started.map_err(to_api)?;
+    started.map_err(|error| image::start_error(&error, "run the clone", &job.engine.capabilities()))?;
     let mut said = Lines::new(progress);
     job.until_cancelled(follow(job, helper, &mut said), to_api).await?;
     let details = job.until_cancelled(ended(job, helper), to_api).await?;
@@ -212,7 +212,9 @@ async fn ended(job: &Job, helper: &ContainerId) -> Result<ContainerDetails, Engi
     let mut wait = ENDED_POLL.0;
     loop {
         let details = job.engine.inspect_container(helper).await?;
-        if !matches!(details.state, ContainerState::Running | ContainerState::Starting) {
+        let goes_on = [ContainerState::Running, ContainerState::Starting, ContainerState::Stranded]
+            .contains(&details.state);
+        if !goes_on {
             return Ok(details);
         }
         tokio::time::sleep(wait).await;

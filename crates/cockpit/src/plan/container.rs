@@ -14,10 +14,6 @@ use aicockpit_protocol::workspace::{Profile, Source, StepKind, StepState};
 use aicockpit_protocol::{ApiError, ContainerId, ErrorCode};
 use std::path::Path;
 
-/// What a person is told of a Locked workspace where the engine cannot promise that it has no network.
-const UNCERTAIN_NETWORK: &str =
-    "Whether it is really cut off from every network depends on the cluster's network plugin.";
-
 /// Makes the container, or takes the one that an earlier run of the plan has made whole.
 pub(super) async fn ensure(job: &Job, image: &ReadyImage) -> Result<ContainerId, ApiError> {
     let to_api = |error: EngineError| error.to_api("create the container");
@@ -41,10 +37,6 @@ pub(super) async fn ensure(job: &Job, image: &ReadyImage) -> Result<ContainerId,
     };
     if capabilities.files_at_rest {
         prepare(job, &container, &spec, image, user).await?;
-    }
-    if record.spec.profile == Profile::Locked && !capabilities.no_network {
-        job.step_note(StepKind::Container, UNCERTAIN_NETWORK).await;
-        job.workspaces.note(&job.entry, UNCERTAIN_NETWORK, false).await;
     }
     Ok(container)
 }

@@ -5,7 +5,7 @@ use super::job::Job;
 use super::shared;
 use crate::hardening;
 use aicockpit_engine::{Engine, EngineError, ImageBuild, ImageDetails, Progress};
-use aicockpit_protocol::engine::ClusterSettings;
+use aicockpit_protocol::engine::{ClusterSettings, EngineCapabilities};
 use aicockpit_protocol::workspace::{Image, Source, StepKind};
 use aicockpit_protocol::{ApiError, ErrorCode};
 use bytes::Bytes;
@@ -16,6 +16,22 @@ use std::io;
 const DOCKERFILE: &str = include_str!("../../image/Dockerfile");
 /// Label of images that were built from it.
 const BASE_LABEL: &str = "dev.aicockpit.base";
+
+/// What to do about an image that this machine may have and the cluster's machines cannot get.
+const REACHABLE: &str = "The cluster's machines pull images themselves, by their own network and credentials: push it \
+    to a registry that they reach, name the registry's secret in the cluster's settings, or load it onto the machines.";
+
+/// Why a container was not started, `what` being what was done. An image that is missing there is not this machine's
+/// to pull.
+pub(crate) fn start_error(error: &EngineError, what: &str, capabilities: &EngineCapabilities) -> ApiError {
+    let told = error.to_api(what);
+    match error {
+        EngineError::ImageNotFound(_) | EngineError::RegistryUnavailable(_) if !capabilities.images => {
+            told.hint(REACHABLE)
+        }
+        _ => told,
+    }
+}
 
 /// An image that containers can be made from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,10 +95,6 @@ fn build_context() -> io::Result<Bytes> {
 /// Makes sure that the workspace's image is there, and the base image where a clone needs it.
 pub(super) async fn ensure(job: &Job, progress: &Progress) -> Result<ReadyImage, ApiError> {
     let spec = job.spec();
-    if !job.engine.capabilities().images {
-        job.step_note(StepKind::Image, "The cluster's machines pull it").await;
-        return Ok(pulled_elsewhere(&spec.image, &job.workspaces.engines.cluster_settings(job.engine.id())));
-    }
     match &spec.image {
         Image::Base => base(job, progress).await,
         Image::Reference { reference } => {
@@ -92,6 +104,13 @@ pub(super) async fn ensure(job: &Job, progress: &Progress) -> Result<ReadyImage,
             of_person(job, reference, progress).await
         }
     }
+}
+
+/// The workspace's image where the engine has no store of them.
+pub(super) fn of_cluster(job: &Job) -> Option<ReadyImage> {
+    let has_store = job.engine.capabilities().images;
+    let settings = || job.workspaces.engines.cluster_settings(job.engine.id());
+    (!has_store).then(|| pulled_elsewhere(&job.spec().image, &settings()))
 }
 
 /// Nothing can be asked of an image, and none be built, where there is no store of them.
@@ -188,6 +207,20 @@ mod tests {
         let of = |image| pulled_elsewhere(&image, &settings).reference;
         assert_eq!(of(Image::Base), "registry.example/tools");
         assert_eq!(of(Image::Reference { reference: "debian:trixie".to_owned() }), "debian:trixie");
+    }
+
+    #[test]
+    fn a_pull_that_failed_elsewhere_says_how_the_image_becomes_reachable() {
+        let missing = EngineError::ImageNotFound("team/dev:1".to_owned());
+        let far = EngineError::RegistryUnavailable("registry.example: no such host".to_owned());
+        let hint = |error: &EngineError, images: bool| {
+            let capabilities = EngineCapabilities { images, ..Default::default() };
+            start_error(error, "start the container", &capabilities).hint.unwrap()
+        };
+        assert_eq!(hint(&missing, false), REACHABLE);
+        assert_eq!(hint(&far, false), REACHABLE);
+        assert_ne!(hint(&missing, true), REACHABLE);
+        assert_ne!(hint(&EngineError::NoSpace("disk".to_owned()), false), REACHABLE);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Running a plan.
 
-use super::image::ReadyImage;
+use super::image::{ReadyImage, start_error};
 use super::{agent_volume, clone, container, image, mounts, network};
 use crate::store::StoredWorkspace;
 use crate::workspaces::{Entry, Workspaces, labels};
@@ -146,18 +146,48 @@ impl Job {
             self.step(StepKind::Container, async |_| container::ensure(self, &image).await).await?;
         self.entry.record().container = Some(container.clone());
         let container = self.step(StepKind::Start, async |_| self.start(container, &image).await).await?;
-        self.step(StepKind::Connect, async |_| self.connect(&container).await).await
+        self.step(StepKind::Connect, async |_| {
+            self.connect(&container).await?;
+            self.check_cut_off(&spec, &container).await
+        })
+        .await
+    }
+
+    /// A Locked workspace has no network, or is none: where the engine only asks for that it is looked at from inside.
+    async fn check_cut_off(&self, spec: &WorkspaceSpec, container: &ContainerId) -> Result<(), ApiError> {
+        if spec.profile != Profile::Locked || self.engine.capabilities().no_network {
+            return Ok(());
+        }
+        let looked = self.engine.is_cut_off(container);
+        let to_api =
+            |error: EngineError| error.to_api("look whether the workspace is cut off from the network");
+        if self.until_cancelled(looked, to_api).await? {
+            return Ok(());
+        }
+        // What was begun must not run on.
+        self.engine.stop_container(container, Duration::ZERO).await.map_err(to_api)?;
+        Err(ApiError::new(
+            ErrorCode::Unsupported,
+            "This cluster does not enforce network policies: a Locked workspace would have a network.",
+        )
+        .hint("Use a cluster whose network plugin enforces NetworkPolicy, or, once you trust the code, Standard."))
     }
 
     /// The agent's helper container can be made from any image, once there is one.
     async fn image_and_agent(&self) -> Result<ReadyImage, ApiError> {
-        let image = self.step(StepKind::Image, async |progress| image::ensure(self, progress).await).await?;
+        let image = match image::of_cluster(self) {
+            Some(image) => {
+                self.leave(StepKind::Image, "The cluster's machines pull it").await;
+                image
+            }
+            None => self.step(StepKind::Image, async |progress| image::ensure(self, progress).await).await?,
+        };
+        if !self.engine.capabilities().files_at_rest {
+            self.leave(StepKind::Agent, "It is brought when the workspace starts").await;
+            return Ok(image);
+        }
         let owner = self.workspaces.store.owner();
         self.step(StepKind::Agent, async |_| {
-            if !self.engine.capabilities().files_at_rest {
-                self.step_note(StepKind::Agent, "It is brought when the workspace starts").await;
-                return Ok(());
-            }
             agent_volume::ensure(&self.workspaces.plans, &*self.engine, self.id(), owner, &image.reference)
                 .await
                 .map_err(|error| error.to_api("bring the agent to the engine"))
@@ -212,7 +242,8 @@ impl Job {
 
     /// Starts the container, which may be another one afterwards.
     async fn start(&self, container: ContainerId, image: &ReadyImage) -> Result<ContainerId, ApiError> {
-        let to_api = |error: EngineError| error.to_api("start the container");
+        let capabilities = self.engine.capabilities();
+        let to_api = |error: EngineError| start_error(&error, "start the container", &capabilities);
         let Some(started) = self.start_container(&container).await else { return Err(cancelled()) };
         let started = match started {
             // The agent's volume was removed or emptied behind our back: fill it again.
@@ -268,7 +299,10 @@ impl Job {
         let details = self.engine.inspect_container(container).await.ok()?;
         if matches!(
             details.state,
-            ContainerState::Running | ContainerState::Paused | ContainerState::Starting
+            ContainerState::Running
+                | ContainerState::Paused
+                | ContainerState::Starting
+                | ContainerState::Stranded
         ) {
             return None;
         }

@@ -23,6 +23,7 @@ mod user;
 pub use agent_volume::AgentBinary;
 pub(crate) use agent_volume::ensure as ensure_agent;
 pub(crate) use clone::{check_source as check_git_source, is_of_this_machine};
+pub(crate) use image::start_error;
 pub use image::{base_image_reference, build_base_image};
 pub(crate) use job::{cancelled, resume, run};
 pub use progress::PlanLog;

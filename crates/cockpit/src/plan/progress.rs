@@ -99,6 +99,15 @@ impl Job {
         result
     }
 
+    /// Notes that a step is not for this plan to do, and who does it.
+    pub(super) async fn leave(&self, kind: StepKind, note: &str) {
+        self.change_step(kind, |step| {
+            step.state = StepState::Skipped;
+            step.note = Some(note.to_owned());
+        })
+        .await;
+    }
+
     /// Says in one line what a step is doing or found.
     pub(super) async fn step_note(&self, kind: StepKind, note: impl Into<String>) {
         let note = note.into();

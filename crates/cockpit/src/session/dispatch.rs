@@ -62,6 +62,7 @@ impl Inner {
             R::WorkspaceRename(rename) => done(workspaces.rename(&rename.workspace, &rename.name).await),
             R::WorkspaceRetry(of) => done(workspaces.retry(&of.workspace).await),
             R::WorkspaceRecreate(of) => done(workspaces.recreate(&of.workspace).await),
+            R::WorkspaceLetGo(of) => done(workspaces.let_go(&of.workspace).await),
             R::WorkspaceCancel(of) => done(workspaces.cancel(&of.workspace).await),
             R::WorkspaceDeletePreview(of) => ok(&workspaces.delete_preview(&of.workspace).await?),
             R::WorkspaceDelete(of) => done(workspaces.delete(&of.workspace).await),

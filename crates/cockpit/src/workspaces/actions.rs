@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// Time a workspace's programs have to end after SIGTERM.
 const STOP_GRACE: Duration = Duration::from_secs(10);
+/// What to do where a machine does not confirm what was asked of it.
+const ITS_MACHINE: &str = "It goes on once its machine is back. Where that is gone for good, let it go.";
 /// How long opening a workspace waits for its start.
 const START_WITHIN: Duration = Duration::from_secs(600);
 
@@ -55,6 +57,15 @@ impl Workspaces {
     /// As [`Workspaces::start`].
     pub async fn unpause(&self, id: &WorkspaceId) -> Result<(), ApiError> {
         self.act(id, WorkspaceAction::Unpause).await
+    }
+
+    /// Forgets what ran of it on a machine that does not answer, without knowing that it ended: the caller has warned
+    /// the person. It starts on another machine where it was not stopped.
+    ///
+    /// # Errors
+    /// As [`Workspaces::start`].
+    pub async fn let_go(&self, id: &WorkspaceId) -> Result<(), ApiError> {
+        self.act(id, WorkspaceAction::LetGo).await
     }
 
     /// Gives it another name.
@@ -207,6 +218,7 @@ impl Workspaces {
             },
             WorkspaceAction::Pause => Some(engine.pause_container(&container).await),
             WorkspaceAction::Unpause => Some(engine.unpause_container(&container).await),
+            WorkspaceAction::LetGo => Some(engine.let_go(&container).await),
             WorkspaceAction::Open
             | WorkspaceAction::Retry
             | WorkspaceAction::Recreate
@@ -219,8 +231,10 @@ impl Workspaces {
         let Some(done) = done else {
             return Err(ApiError::new(ErrorCode::Cancelled, format!("The start of “{name}” was cancelled.")));
         };
-        let error = done.err().map(|error| error.to_api(&doing));
+        let error = done.err().map(|error| plan::start_error(&error, &doing, &engine.capabilities()));
         self.sync(entry, &*engine).await;
+        let stranded = entry.record().state == WorkspaceState::Stranded;
+        let error = error.map(|error| if stranded { error.hint(ITS_MACHINE) } else { error });
         match error {
             None => {
                 self.note(entry, past(action), false).await;
@@ -300,6 +314,7 @@ fn verb(action: WorkspaceAction) -> &'static str {
         WorkspaceAction::Restart => "restart",
         WorkspaceAction::Pause => "pause",
         WorkspaceAction::Unpause => "resume",
+        WorkspaceAction::LetGo => "let go of",
         _ => "change",
     }
 }
@@ -311,6 +326,7 @@ fn past(action: WorkspaceAction) -> &'static str {
         WorkspaceAction::Restart => "Restarted.",
         WorkspaceAction::Pause => "Paused.",
         WorkspaceAction::Unpause => "Resumed.",
+        WorkspaceAction::LetGo => "Let go: its machine did not answer.",
         _ => "Changed.",
     }
 }

@@ -195,9 +195,11 @@ impl Workspaces {
                 | WorkspaceState::Creating
                 | WorkspaceState::Paused
                 | WorkspaceState::Starting
+                | WorkspaceState::Stranded
         ) {
             // The agent ended with the container. A paused one still holds the other end of the connection, and one
-            // that its engine starts anew is connected to again, with the forwards that there were.
+            // that its engine starts anew, or whose machine comes back, is connected to again, with the forwards that
+            // there were.
             self.agents.forget(&entry.id);
         }
         self.keep(record).await;

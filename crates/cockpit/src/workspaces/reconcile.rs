@@ -243,6 +243,7 @@ impl Workspaces {
         // Where it ended without being asked to, or its engine starts it anew, the reason is told.
         let surprise = match now {
             WorkspaceState::Starting => before.state == WorkspaceState::Running,
+            WorkspaceState::Stranded => before.state != now,
             _ => message.is_some(),
         };
         if surprise {
@@ -260,7 +261,8 @@ impl Workspaces {
             if now != record.state {
                 record.state = now;
                 record.message = message;
-            } else if now == WorkspaceState::Starting && message.is_some() {
+            } else if matches!(now, WorkspaceState::Starting | WorkspaceState::Stranded) && message.is_some()
+            {
                 record.message = message;
             }
         })
@@ -345,7 +347,7 @@ fn message(before: WorkspaceState, now: WorkspaceState, details: &ContainerDetai
     let was_on =
         matches!(before, WorkspaceState::Running | WorkspaceState::Starting | WorkspaceState::Paused);
     match now {
-        WorkspaceState::Starting => details.reason.clone(),
+        WorkspaceState::Starting | WorkspaceState::Stranded => details.reason.clone(),
         _ if !was_on || details.state != ContainerState::Exited => None,
         // It never ran: whoever started it says why.
         _ if before == WorkspaceState::Starting && details.exit_status.is_none() => details.reason.clone(),
@@ -393,6 +395,8 @@ mod tests {
         assert_eq!(of(S::Running, ContainerState::Starting, waits).as_deref(), waits);
         assert_eq!(of(S::Starting, ContainerState::Starting, waits).as_deref(), waits);
         assert_eq!(of(S::Running, ContainerState::Starting, None), None);
+        assert_eq!(of(S::Stopping, ContainerState::Stranded, waits).as_deref(), waits);
+        assert_eq!(of(S::Stranded, ContainerState::Exited, waits), None, "it was let go");
         assert_eq!(of(S::Running, ContainerState::Exited, waits).as_deref(), waits);
         let without = of(S::Running, ContainerState::Exited, None);
         assert_eq!(without.as_deref(), Some("It ended with status 3."));

@@ -18,13 +18,16 @@ pub fn may_become(from: WorkspaceState, to: WorkspaceState) -> bool {
         // From Stopping: the container refused to stop. From Lost: somebody brought it back under the same name.
         S::Running => !matches!(from, S::Failed | S::Deleting | S::Unreachable),
         // Also by the engine itself, from any state in which there may be a container.
-        S::Starting => matches!(from, S::Stopped | S::Stopping | S::Running | S::Paused | S::Lost),
-        S::Stopping => matches!(from, S::Running | S::Paused | S::Starting),
+        S::Starting => {
+            matches!(from, S::Stopped | S::Stopping | S::Running | S::Paused | S::Lost | S::Stranded)
+        }
+        S::Stopping => matches!(from, S::Running | S::Paused | S::Starting | S::Stranded),
         // From Creating: its container was being made anew, which was cancelled.
         S::Lost if from == S::Creating => true,
-        S::Paused | S::Stopped | S::Lost => {
-            matches!(from, S::Running | S::Paused | S::Stopped | S::Lost | S::Starting | S::Stopping)
-        }
+        S::Paused | S::Stopped | S::Lost | S::Stranded => matches!(
+            from,
+            S::Running | S::Paused | S::Stopped | S::Lost | S::Stranded | S::Starting | S::Stopping
+        ),
         S::Deleting => from != S::Unreachable,
         S::Unreachable => false,
     }
@@ -47,6 +50,7 @@ pub fn of_container(state: ContainerState) -> WorkspaceState {
         ContainerState::Running => WorkspaceState::Running,
         ContainerState::Starting => WorkspaceState::Starting,
         ContainerState::Paused => WorkspaceState::Paused,
+        ContainerState::Stranded => WorkspaceState::Stranded,
         ContainerState::Created | ContainerState::Exited | ContainerState::Other => WorkspaceState::Stopped,
     }
 }
@@ -68,6 +72,7 @@ pub fn check_allows(name: &str, state: WorkspaceState, action: WorkspaceAction) 
         S::Paused => "Resume it first.",
         S::Stopped => "Start it first.",
         S::Lost => "Its container is gone: recreate it, or delete what is left.",
+        S::Stranded => "It comes back with its machine. Where that is gone for good, let it go.",
         S::Unreachable => "Start its engine, or switch it on; the workspace comes back by itself.",
         S::Deleting => "It is being deleted.",
     };
@@ -88,6 +93,7 @@ fn verb(action: WorkspaceAction) -> &'static str {
         WorkspaceAction::Unpause => "resume",
         WorkspaceAction::Retry => "retry the creation of",
         WorkspaceAction::Recreate => "recreate",
+        WorkspaceAction::LetGo => "let go of",
         WorkspaceAction::Cancel => "cancel the creation of",
         WorkspaceAction::Delete => "delete",
     }
@@ -104,6 +110,7 @@ pub(super) fn adjective(state: WorkspaceState) -> &'static str {
         WorkspaceState::Stopping => "stopping",
         WorkspaceState::Stopped => "stopped",
         WorkspaceState::Lost => "without its container",
+        WorkspaceState::Stranded => "on a machine that does not answer",
         WorkspaceState::Unreachable => "out of reach",
         WorkspaceState::Deleting => "being deleted",
     }
@@ -114,7 +121,7 @@ mod tests {
     use super::*;
     use WorkspaceState as S;
 
-    const ALL: [S; 10] = [
+    const ALL: [S; 11] = [
         S::Creating,
         S::Failed,
         S::Starting,
@@ -123,6 +130,7 @@ mod tests {
         S::Stopping,
         S::Stopped,
         S::Lost,
+        S::Stranded,
         S::Unreachable,
         S::Deleting,
     ];
@@ -150,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_workspace_is_out_of_reach_only_while_its_engine_is() {
-        for state in [S::Running, S::Paused, S::Stopped, S::Starting, S::Stopping, S::Lost] {
+        for state in [S::Running, S::Paused, S::Stopped, S::Starting, S::Stopping, S::Lost, S::Stranded] {
             assert_eq!(shown(state, Some(EngineHealth::Stopped)), S::Unreachable, "{state:?}");
             assert_eq!(shown(state, None), S::Unreachable, "{state:?}");
             assert_eq!(shown(state, Some(EngineHealth::Ready)), state);
@@ -172,6 +180,21 @@ mod tests {
         for to in [S::Running, S::Stopped, S::Lost, S::Stopping, S::Deleting] {
             assert!(may_become(S::Starting, to), "{to:?}");
         }
+    }
+
+    #[test]
+    fn a_workspace_on_a_silent_machine_comes_back_is_stopped_or_let_go() {
+        assert_eq!(of_container(ContainerState::Stranded), S::Stranded);
+        for from in [S::Running, S::Starting, S::Stopping, S::Stopped] {
+            assert!(may_become(from, S::Stranded), "{from:?}");
+            assert!(!from.allows(WorkspaceAction::LetGo), "{from:?}");
+        }
+        for to in [S::Running, S::Starting, S::Stopping, S::Stopped, S::Lost, S::Deleting] {
+            assert!(may_become(S::Stranded, to), "{to:?}");
+        }
+        assert!(!may_become(S::Creating, S::Stranded), "its plan says how it goes");
+        assert!(S::Stranded.allows(WorkspaceAction::LetGo) && S::Stranded.allows(WorkspaceAction::Stop));
+        assert!(!S::Stranded.allows(WorkspaceAction::Start), "whether it runs is not known");
     }
 
     #[test]

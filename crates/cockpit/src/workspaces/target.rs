@@ -49,6 +49,11 @@ impl Workspaces {
                 Err(ApiError::new(ErrorCode::InvalidState, format!("“{name}” is not ready yet."))
                     .hint("It will be in a moment."))
             }
+            WorkspaceState::Stranded => Err(ApiError::new(
+                ErrorCode::InvalidState,
+                format!("“{name}” cannot be reached: its machine does not answer."),
+            )
+            .hint("It comes back with its machine. Where that is gone for good, let it go.")),
             other => Err(ApiError::new(
                 ErrorCode::InvalidState,
                 format!("“{name}” does not run: it is {}.", state::adjective(other)),

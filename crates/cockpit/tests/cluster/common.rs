@@ -11,7 +11,7 @@ use aicockpit_protocol::terminal::{AttachTerminal, CreateTerminal};
 use aicockpit_protocol::workspace::{Image, Source, Workspace, WorkspaceSpec, WorkspaceState};
 use aicockpit_protocol::{EngineId, TerminalId, WorkspaceId};
 use aicockpit_testkit::{agent_binary, empty_spec, kubeconfig, poll};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -108,7 +108,23 @@ pub(crate) struct Host {
     pub(crate) client: Client,
     pub(crate) engine: EngineId,
     endpoint: Endpoint,
-    data: TempDir,
+    data: Data,
+}
+
+/// Where a cockpit keeps what it knows.
+pub(crate) enum Data {
+    Own(TempDir),
+    /// Another process' that was killed.
+    Of(PathBuf),
+}
+
+impl Data {
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Own(folder) => folder.path(),
+            Self::Of(path) => path,
+        }
+    }
 }
 
 impl Host {
@@ -142,7 +158,7 @@ impl Host {
             cockpit,
             engine: endpoint.id.clone(),
             endpoint,
-            data,
+            data: Data::Own(data),
         };
         host.ready().await;
         host
@@ -157,10 +173,20 @@ impl Host {
 
     /// As after a crash and a new start of the product.
     pub(crate) async fn restart(self) -> Self {
-        let Self { cockpit, client, engine, endpoint, data } = self;
+        let (data, endpoint) = self.stop().await;
+        Self::resume(data, endpoint).await
+    }
+
+    pub(crate) async fn stop(self) -> (Data, Endpoint) {
+        let Self { cockpit, client, endpoint, data, .. } = self;
         drop(client);
         cockpit.shutdown().await;
-        drop(cockpit);
+        (data, endpoint)
+    }
+
+    /// A new cockpit on what another one left.
+    pub(crate) async fn resume(data: Data, endpoint: Endpoint) -> Self {
+        let engine = endpoint.id.clone();
         let cockpit = start_cockpit(data.path(), &endpoint).await;
         let host = Self { client: Client::in_process(&cockpit), cockpit, engine, endpoint, data };
         host.ready().await;

@@ -1,13 +1,15 @@
 //! Parts of the cluster, the way to it, the pod and the cockpit go away under an open terminal and a person who saves.
 //! What was acknowledged is there afterwards.
 
-use crate::common::{Host, Namespace, PATIENCE, kubectl, type_line};
+use crate::common::{Data, Host, Namespace, PATIENCE, kubectl, type_line};
 use aicockpit_engine_kubernetes::discover_in;
 use aicockpit_protocol::api::{FsRead, FsWrite};
 use aicockpit_protocol::fs::{ReadFile, WriteCondition, WriteFile};
 use aicockpit_protocol::workspace::{Source, WorkspaceState};
 use aicockpit_protocol::{BytePath, WorkspaceId};
 use aicockpit_testkit::{ClusterPart, CutProxy, kubeconfig, poll, read_until};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A state on the screen may be older than this only where it says so.
@@ -81,6 +83,79 @@ async fn parts_of_the_cluster_are_killed_under_a_terminal_and_saves() {
     host.cockpit.workspaces().delete(&id).await.unwrap();
     assert_eq!(namespace.objects(), Vec::<String>::new(), "left over");
     host.cockpit.shutdown().await;
+}
+
+/// Saves number after number, and says which were acknowledged, until it is killed.
+///
+/// Not a test of its own: the process that the next test kills.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by the next test in a process of its own"]
+async fn child_that_saves_until_it_is_killed() {
+    let Some(data) = std::env::var_os("AICOCKPIT_TEST_DATA") else { return };
+    let id = WorkspaceId::new(std::env::var("AICOCKPIT_TEST_WORKSPACE").unwrap());
+    let first: u32 = std::env::var("AICOCKPIT_TEST_FIRST").unwrap().parse().unwrap();
+    let endpoint = discover_in(&kubeconfig()).unwrap().remove(0);
+    let host = Host::resume(Data::Of(data.into()), endpoint).await;
+    host.cockpit.workspaces().open(&id).await.unwrap();
+    for number in first.. {
+        assert!(save(&host, &id, number).await);
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "acknowledged {number}").unwrap();
+        out.flush().unwrap();
+    }
+}
+
+/// Lets the child save on from `first` and kills it at once after `rounds` saves; the last one acknowledged.
+fn save_and_kill(data: &Data, id: &WorkspaceId, first: u32, rounds: u32) -> u32 {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "faults::child_that_saves_until_it_is_killed", "--ignored", "--nocapture"])
+        .env("AICOCKPIT_TEST_DATA", data.path())
+        .env("AICOCKPIT_TEST_WORKSPACE", id.as_str())
+        .env("AICOCKPIT_TEST_FIRST", first.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut last = None;
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        if let Some((_, number)) = line.unwrap().split_once("acknowledged ") {
+            last = Some(number.parse().unwrap());
+            if last >= Some(first + rounds) {
+                // On Unix this is SIGKILL. What it says after this was acknowledged as well.
+                let _ = child.kill();
+            }
+        }
+    }
+    child.wait().unwrap();
+    last.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_survives_a_killed_cockpit() {
+    let namespace = Namespace::new();
+    let host = Host::start(&namespace).await;
+    let id = host.create_running(Source::Empty).await;
+    host.cockpit.workspaces().open(&id).await.unwrap();
+    let (terminal, mut prompt) = host.terminal(&id).await;
+    type_line(&mut prompt, "echo first-$((6*7))", "first-42").await;
+    drop(prompt);
+    let (mut data, mut endpoint) = host.stop().await;
+    let mut first = 1;
+    for rounds in [0, 7, 20] {
+        let last = save_and_kill(&data, &id, first, rounds);
+        let host = Host::resume(data, endpoint).await;
+        host.cockpit.workspaces().open(&id).await.unwrap();
+        let now = saved(&host, &id).await;
+        assert!(now == last || now == last + 1, "{now} is there, {last} was acknowledged");
+        let mut prompt = host.attach(&id, terminal).await;
+        read_until(&mut prompt, PATIENCE, "first-42").await;
+        drop(prompt);
+        first = now + 1;
+        if rounds == 20 {
+            host.cockpit.workspaces().delete(&id).await.unwrap();
+            assert_eq!(namespace.objects(), Vec::<String>::new(), "left over");
+        }
+        (data, endpoint) = host.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use aicockpit_protocol::BytePath;
 use aicockpit_protocol::api::{Event, FsRead, FsWrite, SearchTextStart};
 use aicockpit_protocol::fs::{ReadFile, WriteCondition, WriteFile};
 use aicockpit_protocol::search::{SearchMessage, SearchText};
-use aicockpit_protocol::workspace::{Source, StepKind, WorkspaceState};
+use aicockpit_protocol::workspace::{Image, Profile, Source, StepKind, WorkspaceSpec, WorkspaceState};
 use aicockpit_testkit::{read_until, wait_for};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -122,6 +122,32 @@ async fn what_a_cluster_cannot_do_is_said_before_anything_is_made() {
     let refused = host.cockpit.workspaces().pause(&id).await.unwrap_err();
     assert!(refused.message.contains("freeze"), "{refused:?}");
     host.cockpit.workspaces().delete(&id).await.unwrap();
+    assert_eq!(namespace.objects(), Vec::<String>::new(), "left over");
+    host.cockpit.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_workspace_is_off_the_network_or_is_not_made() {
+    let namespace = Namespace::new();
+    let host = Host::start(&namespace).await;
+    let spec =
+        WorkspaceSpec { source: Source::Empty, profile: Profile::Locked, ..aicockpit_testkit::empty_spec() };
+    let spec = WorkspaceSpec { image: Image::Base, ..spec };
+    let made = host.create_with(spec).await;
+    match made.state {
+        WorkspaceState::Running => {
+            let details = host.cockpit.workspaces().open(&made.id).await.unwrap();
+            assert!(!details.sudo);
+        }
+        WorkspaceState::Failed => {
+            let error = made.plan.unwrap().error.unwrap();
+            assert!(error.message.contains("does not enforce network policies"), "{error:?}");
+            let pods = namespace.kubectl(&["get", "pods", "--output=name"]);
+            assert_eq!(pods, "", "what was begun does not run on");
+        }
+        other => panic!("{other:?}"),
+    }
+    host.cockpit.workspaces().delete(&made.id).await.unwrap();
     assert_eq!(namespace.objects(), Vec::<String>::new(), "left over");
     host.cockpit.shutdown().await;
 }

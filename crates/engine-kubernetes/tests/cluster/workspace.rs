@@ -4,6 +4,7 @@ use crate::common::{TestNamespace, event, program, shell, workspace};
 use aicockpit_engine::{ContainerEventKind as Kind, ContainerState, Engine, EngineError};
 use aicockpit_protocol::engine::ClusterSettings;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Api;
 use kube::api::DeleteParams;
 use std::time::Duration;
@@ -131,6 +132,32 @@ async fn a_volume_grows_with_the_settings_at_the_next_start() {
     engine.stop_container(&id, Duration::from_secs(5)).await.unwrap();
     let engine = namespace.ready().await;
     engine.start_container(&id).await.unwrap();
+    engine.remove_container(&id).await.unwrap();
+    namespace.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_without_a_network_gets_a_policy_and_is_looked_at_from_inside() {
+    let namespace = TestNamespace::new(&[]).await;
+    let engine = namespace.ready().await;
+    engine.create_volume("w6", &[]).await.unwrap();
+    let id = engine.create_container(&workspace("w6")).await.unwrap();
+    let policies: Api<NetworkPolicy> = Api::namespaced(namespace.client.clone(), &namespace.name);
+    let rules = policies.get("w6-none").await.unwrap().spec.unwrap();
+    assert_eq!(rules.policy_types, Some(vec!["Ingress".to_owned(), "Egress".to_owned()]));
+    assert!(rules.ingress.is_none() && rules.egress.is_none(), "nothing is let in or out: {rules:?}");
+    engine.start_container(&id).await.unwrap();
+    let pods: Api<Pod> = Api::namespaced(namespace.client.clone(), &namespace.name);
+    let labels = pods.get("w6-0").await.unwrap().metadata.labels.unwrap();
+    let selected = rules.pod_selector.unwrap().match_labels.unwrap();
+    assert!(selected.iter().all(|pair| labels.contains_key(pair.0) && &labels[pair.0] == pair.1));
+    // Both clusters are right: one that enforces the policy, and one that does not and is found out.
+    let reached = shell(
+        &*engine,
+        &id,
+        "timeout 5 bash -c 'echo >/dev/tcp/$KUBERNETES_SERVICE_HOST/$KUBERNETES_SERVICE_PORT' 2>/dev/null && echo yes || echo no",
+    );
+    assert_eq!(engine.is_cut_off(&id).await.unwrap(), reached.await == "no");
     engine.remove_container(&id).await.unwrap();
     namespace.remove().await;
 }

@@ -49,13 +49,21 @@ pub(super) fn binary() -> anyhow::Result<PathBuf> {
 /// To another name first: a binary that is there is whole.
 fn build(go: &Path, sources: &Path, binary: &Path) -> anyhow::Result<()> {
     let unfinished = folder().join("kubernetes.unfinished");
-    shell::run(go)
+    // Six gigabytes that nothing but this build would use again.
+    let intermediate = folder().join("go-build");
+    let built = shell::run(go)
         .dir(sources)
+        .env("GOCACHE", &intermediate)
         .args(["build"])
         .args(FLAGS)
         .args(["-buildvcs=false", "-o"])
         .args([unfinished.as_os_str(), ".".as_ref()])
-        .show()?;
+        .show();
+    if intermediate.exists() {
+        std::fs::remove_dir_all(&intermediate)
+            .with_context(|| format!("cannot remove {}", intermediate.display()))?;
+    }
+    built?;
     std::fs::rename(&unfinished, binary).with_context(|| format!("cannot move {}", unfinished.display()))
 }
 

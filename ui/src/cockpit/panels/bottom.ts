@@ -35,6 +35,8 @@ export class BottomPanel extends Observable {
   private readonly layout: LayoutStore;
   private lastTerminal: number | undefined;
   private restoring = false;
+  /** A terminal that was in view has gone with its container: its successor takes the place. */
+  private lostView = false;
   /** Nothing was kept: this workspace is opened for the first time. */
   readonly fresh: boolean;
   private focusWanted: string | undefined;
@@ -107,15 +109,19 @@ export class BottomPanel extends Observable {
     if (!api || !this.terminals.ready) return;
     for (const panel of [...api.panels]) {
       const terminal = terminalOf(panel);
-      if (terminal !== undefined && !this.terminals.get(terminal)) api.removePanel(panel);
+      if (terminal === undefined || this.terminals.get(terminal)) continue;
+      this.lostView ||= panel.api.isVisible;
+      api.removePanel(panel);
     }
     for (const session of this.terminals.all)
       if (!api.getPanel(panelId(session.id))) this.add(api, session.id, undefined);
     // Tabs of terminals that are gone may have left only the fixed ones in view.
     const shown = api.panels.some((panel) => terminalOf(panel) !== undefined && panel.api.isVisible);
     const first = this.terminals.all[0];
-    if (!shown && first && this.layout.value.bottom === undefined)
+    if (first === undefined) return;
+    if (!shown && (this.lostView || this.layout.value.bottom === undefined))
       api.getPanel(panelId(first.id))?.api.setActive();
+    this.lostView = false;
   }
 
   private add(api: DockviewApi, terminal: number, beside: string | undefined): void {
