@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Only the aims named, for instance `--only P1 P3`.
+    /// Only the aims named, for instance `--only P1 P3`; `kubernetes` for those on a cluster.
     #[arg(long, num_args = 1..)]
     only: Vec<String>,
     /// Repetitions of each pair; slow ones take fewer.

@@ -83,14 +83,8 @@ async fn create(host: &Host, owner: &str, from: usize, to: usize) -> Result<()> 
     let one = |number: usize| {
         let id = id(number);
         let name = labels::object_name(&id);
-        let labels = [
-            (labels::WORKSPACE, id.as_str()),
-            (labels::NAME, &format!("Workspace {number}")),
-            (labels::SPEC, &spec),
-            (labels::KIND, labels::KIND_WORKSPACE),
-            (labels::OWNER, owner),
-        ]
-        .map(|(key, value)| format!("--label={key}={value}"));
+        let labels =
+            labels_of(&id, number, &spec, owner).map(|(key, value)| format!("--label={key}={value}"));
         let image = host.image.clone();
         async move {
             let [workspace, label, spec, kind, owner] = &labels;
@@ -111,13 +105,29 @@ async fn create(host: &Host, owner: &str, from: usize, to: usize) -> Result<()> 
     Ok(())
 }
 
+/// What the host labels a workspace's container with.
+pub(crate) fn labels_of(
+    id: &WorkspaceId,
+    number: usize,
+    spec: &str,
+    owner: &str,
+) -> [(&'static str, String); 5] {
+    [
+        (labels::WORKSPACE, id.to_string()),
+        (labels::NAME, format!("Workspace {number}")),
+        (labels::SPEC, spec.to_owned()),
+        (labels::KIND, labels::KIND_WORKSPACE.to_owned()),
+        (labels::OWNER, owner.to_owned()),
+    ]
+}
+
 /// Well formed, and never one that the product would draw.
-fn id(number: usize) -> WorkspaceId {
+pub(crate) fn id(number: usize) -> WorkspaceId {
     WorkspaceId::new(format!("benchboard{number:06}"))
 }
 
 /// Waits until the host lists all as they are.
-async fn complete(host: &Host, size: usize) -> Result<()> {
+pub(crate) async fn complete(host: &Host, size: usize) -> Result<()> {
     let all = async {
         loop {
             let list = host.client.call::<WorkspaceList>(Empty {}).await?;

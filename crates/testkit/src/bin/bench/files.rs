@@ -12,23 +12,23 @@ use anyhow::Result;
 use std::time::Instant;
 
 /// Operations of each kind between two of the peers' turns.
-const BATCH: usize = 300;
+pub(crate) const BATCH: usize = 300;
 /// The engine's own exec takes 50 ms and more.
-const EXECS: usize = 3;
-const SIZE: usize = 4096;
+pub(crate) const EXECS: usize = 3;
+pub(crate) const SIZE: usize = 4096;
 /// Of a request or an answer that carries no content.
-const MESSAGE: usize = 128;
+pub(crate) const MESSAGE: usize = 128;
 
 /// The figures of one kind of operation.
 #[derive(Default)]
-struct Figures {
+pub(crate) struct Figures {
     /// Median of each turn.
-    medians: Vec<f64>,
-    all: Vec<f64>,
+    pub(crate) medians: Vec<f64>,
+    pub(crate) all: Vec<f64>,
 }
 
 impl Figures {
-    fn add(&mut self, turn: &[f64]) {
+    pub(crate) fn add(&mut self, turn: &[f64]) {
         self.medians.push(median(turn));
         self.all.extend_from_slice(turn);
     }
@@ -103,21 +103,21 @@ pub(crate) async fn measure(
     operations.growth(report).await
 }
 
-struct Operations<'a> {
-    host: &'a Host,
-    workspace: &'a WorkspaceId,
-    path: BytePath,
+pub(crate) struct Operations<'a> {
+    pub(crate) host: &'a Host,
+    pub(crate) workspace: &'a WorkspaceId,
+    pub(crate) path: BytePath,
 }
 
 impl Operations<'_> {
-    async fn stat(&self) -> Result<f64> {
+    pub(crate) async fn stat(&self) -> Result<f64> {
         let args = Stat { path: self.path.clone() };
         let begin = Instant::now();
         self.host.client.call::<FsStat>(In { workspace: self.workspace.clone(), args }).await?;
         Ok(ms(begin.elapsed()))
     }
 
-    async fn read(&self, size: usize) -> Result<f64> {
+    pub(crate) async fn read(&self, size: usize) -> Result<f64> {
         let args = ReadFile { path: self.path.clone(), offset: 0, length: u32::try_from(size)? };
         let begin = Instant::now();
         let read = In { workspace: self.workspace.clone(), args };
@@ -126,7 +126,7 @@ impl Operations<'_> {
         Ok(ms(begin.elapsed()))
     }
 
-    async fn write(&self, content: &[u8]) -> Result<f64> {
+    pub(crate) async fn write(&self, content: &[u8]) -> Result<f64> {
         let condition = WriteCondition::Any;
         let args = WriteFile { path: self.path.clone(), condition, create_parents: false };
         let begin = Instant::now();

@@ -10,6 +10,7 @@ use aicockpit_protocol::workspace::{Image, Limits, Profile, Source, WorkspaceSpe
 use aicockpit_protocol::{EngineId, WorkspaceId};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub(crate) struct Host {
     pub(crate) client: Client,
     pub(crate) engine: String,
     pub(crate) image: String,
+    /// Variables of its environment.
+    environment: Vec<(&'static str, OsString)>,
     /// Ends with this value.
     process: Child,
     pub(crate) home: TempDir,
@@ -33,9 +36,24 @@ pub(crate) struct Host {
 impl Host {
     /// Starts the host named by `AICOCKPIT_BIN` on a data folder of its own.
     pub(crate) async fn start(engine: &str, image: &str) -> Result<Self> {
+        Self::start_with(engine, image, Vec::new()).await
+    }
+
+    /// With these variables in its environment.
+    pub(crate) async fn start_with(
+        engine: &str,
+        image: &str,
+        environment: Vec<(&'static str, OsString)>,
+    ) -> Result<Self> {
         let home = tempfile::tempdir()?;
-        let (process, client) = spawn(&home).await?;
-        Ok(Self { client, engine: engine.to_owned(), image: image.to_owned(), process, home })
+        let (process, client) = spawn(&home, &environment).await?;
+        let (engine, image) = (engine.to_owned(), image.to_owned());
+        Ok(Self { client, engine, image, environment, process, home })
+    }
+
+    /// Id of its process.
+    pub(crate) fn process(&self) -> Result<u32> {
+        self.process.id().context("the host has ended by itself")
     }
 
     /// Ends the host and starts it anew on the same data.
@@ -46,14 +64,13 @@ impl Host {
 
     /// Starts it again after it was stopped.
     pub(crate) async fn go_on(&mut self) -> Result<()> {
-        (self.process, self.client) = spawn(&self.home).await?;
+        (self.process, self.client) = spawn(&self.home, &self.environment).await?;
         Ok(())
     }
 
     /// Ends the host as a person does who presses Ctrl-C.
     pub(crate) async fn stop(&mut self) -> Result<()> {
-        let id = self.process.id().context("the host has ended by itself")?;
-        peer::run("kill", &["-INT", &id.to_string()]).await?;
+        peer::run("kill", &["-INT", &self.process()?.to_string()]).await?;
         tokio::time::timeout(PATIENCE, self.process.wait()).await??;
         Ok(())
     }
@@ -153,12 +170,13 @@ pub(crate) async fn delete_workspace(client: &Client, id: &WorkspaceId) -> Resul
     tokio::time::timeout(PATIENCE, gone).await?
 }
 
-async fn spawn(home: &TempDir) -> Result<(Child, Client)> {
+async fn spawn(home: &TempDir, environment: &[(&'static str, OsString)]) -> Result<(Child, Client)> {
     let program =
         std::env::var_os("AICOCKPIT_BIN").context("AICOCKPIT_BIN does not name the program to measure")?;
     let mut process = Command::new(program)
         .args(["serve", "--listen", "127.0.0.1:0"])
         .env("AICOCKPIT_HOME", home.path())
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -10,6 +10,7 @@ mod desktop;
 mod files;
 mod footprint;
 mod host;
+mod kubernetes;
 mod memory;
 mod peer;
 mod peers;
@@ -26,13 +27,16 @@ use peers::{PeerPaths, Peers};
 use report::Report;
 use std::path::PathBuf;
 
-/// Every aim there is a measurement for.
+/// Every aim there is a measurement for on an engine of this machine.
 const AIMS: [&str; 9] = ["P1", "P2", "P3", "P4", "P5", "P7", "P8", "P9", "P13"];
+
+/// Name of all aims on a cluster.
+const GROUP: &str = "kubernetes";
 
 /// Measures AiCockpit beside its peers.
 #[derive(Parser)]
 struct Arguments {
-    /// Only the aims named, for instance `--only P1 P3`.
+    /// Only the aims named, for instance `--only P1 P3`; `kubernetes` for those on a cluster.
     #[arg(long, num_args = 1..)]
     only: Vec<String>,
     /// Repetitions of each pair; slow ones take fewer.
@@ -56,10 +60,12 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    if let Some(unknown) =
-        arguments.only.iter().find(|name| !AIMS.iter().any(|aim| aim.eq_ignore_ascii_case(name)))
-    {
-        bail!("nothing measures {unknown}; there are {}", AIMS.join(", "));
+    let all = [&AIMS[..], &kubernetes::AIMS].concat();
+    let wanted = |aim: &str, name: &str| {
+        aim.eq_ignore_ascii_case(name) || name == GROUP && kubernetes::AIMS.contains(&aim)
+    };
+    if let Some(unknown) = arguments.only.iter().find(|name| !all.iter().any(|aim| wanted(aim, name))) {
+        bail!("nothing measures {unknown}; there are {} and {GROUP}", all.join(", "));
     }
     let peers = Peers::from(arguments.peers);
     let bench = Bench {
@@ -71,8 +77,8 @@ async fn main() -> Result<()> {
     };
     let mut report = Report::begin(bench.machine().await?);
     let mut failed = Vec::new();
-    for aim in AIMS {
-        if arguments.only.is_empty() || arguments.only.iter().any(|name| name.eq_ignore_ascii_case(aim)) {
+    for aim in all {
+        if arguments.only.is_empty() || arguments.only.iter().any(|name| wanted(aim, name)) {
             // What one cannot measure must not cost the figures of the others.
             if let Err(error) = bench.measure(aim, &mut report).await {
                 report.note(aim, format!("failed: {error:#}"));
@@ -109,6 +115,9 @@ impl Bench {
 
     /// Each aim has a host of its own, so that none finds what another left in memory.
     async fn measure(&self, aim: &'static str, report: &mut Report) -> Result<()> {
+        if kubernetes::AIMS.contains(&aim) {
+            return kubernetes::measure(aim, &self.image, self.runs, report).await;
+        }
         let mut host = Host::start(&self.engine, &self.image).await?;
         create::engine_ready(&host).await?;
         match aim {

@@ -3,6 +3,9 @@
 use anyhow::{Context, Result};
 use std::collections::HashMap;
 
+/// The kernel counts a process's time in hundredths of a second.
+const TICK_S: f64 = 0.01;
+
 /// A process and all that descend from it.
 pub(crate) fn family(root: u32) -> Vec<u32> {
     let mut parents: HashMap<u32, Vec<u32>> = HashMap::new();
@@ -37,4 +40,17 @@ pub(crate) fn pss(processes: &[u32]) -> Result<f64> {
 pub(crate) fn field(text: &str, name: &str) -> Option<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
+}
+
+/// CPU time of processes so far, seconds.
+pub(crate) fn cpu_s(processes: &[u32]) -> f64 {
+    let of = |id: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let fields: Vec<f64> = stat
+            .rsplit_once(") ")
+            .map(|(_, rest)| rest.split(' ').skip(11).take(2).filter_map(|tick| tick.parse().ok()).collect())
+            .unwrap_or_default();
+        fields.iter().sum::<f64>() * TICK_S
+    };
+    processes.iter().map(of).sum()
 }

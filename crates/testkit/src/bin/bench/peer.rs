@@ -39,12 +39,12 @@ pub(crate) struct OpenExec {
 
 impl OpenExec {
     pub(crate) fn cat(program: &str, container: &str) -> Result<Self> {
-        let mut child = Command::new(program)
-            .args(["exec", "-i", container, "cat"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
+        Self::of(Command::new(program).args(["exec", "-i", container, "cat"]))
+    }
+
+    /// A command that answers each message with itself.
+    pub(crate) fn of(command: &mut Command) -> Result<Self> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let stdin = child.stdin.take().context("the program's stdin")?;
         let stdout = child.stdout.take().context("the program's stdout")?;
         Ok(Self { _child: child, stdin, stdout })

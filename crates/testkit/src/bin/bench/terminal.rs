@@ -13,8 +13,12 @@ use std::time::Instant;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
-const FLOOD_BYTES: u64 = 100_000_000;
+pub(crate) const FLOOD_BYTES: u64 = 100_000_000;
 const KEYSTROKES: usize = 500;
+/// A command that floods.
+pub(crate) const FLOOD: &str = "yes 'a line of a flood that does not end by itself'\n";
+/// A command that makes a file of text.
+pub(crate) const MAKE_TEXT: &str = "head -c 75000000 /dev/urandom | base64 -w 99 > /tmp/flood";
 /// What has come through when Ctrl-C is pressed.
 const IN_FULL_FLOOD: usize = 3_000_000;
 
@@ -31,7 +35,7 @@ pub(crate) async fn measure(
     report.alone(("P4", "echo, p99"), "ms", &[percentile(&alone, 0.99)], "≤ 5 ms");
 
     let (noisy, mut flood) = first_prompt(host, workspace, &["sh"]).await?;
-    say(&mut flood, "yes 'a line of a flood that does not end by itself'\n").await?;
+    say(&mut flood, FLOOD).await?;
     let drain = tokio::spawn(async move {
         let mut bytes = 0;
         while let Some(piece) = flood.next().await {
@@ -54,17 +58,40 @@ pub(crate) async fn measure(
     Ok(())
 }
 
+/// A terminal of either side.
+pub(crate) trait Talk {
+    async fn say(&mut self, text: &str) -> Result<()>;
+    /// What comes next; nothing at the end.
+    async fn hear(&mut self) -> Option<Vec<u8>>;
+}
+
+impl Talk for ClientStream {
+    async fn say(&mut self, text: &str) -> Result<()> {
+        Ok(self.sender().send(text.as_bytes()).await?)
+    }
+
+    async fn hear(&mut self) -> Option<Vec<u8>> {
+        self.next().await
+    }
+}
+
 /// A terminal in which `cat`, with the terminal's own echo off, answers each line once: a whole round trip through
 /// program and terminal.
-async fn answering(host: &Host, workspace: &WorkspaceId) -> Result<(TerminalId, ClientStream)> {
+pub(crate) async fn answering(host: &Host, workspace: &WorkspaceId) -> Result<(TerminalId, ClientStream)> {
     let (terminal, mut stream) = first_prompt(host, workspace, &["sh"]).await?;
-    say(&mut stream, "PS1=; stty -echo; printf 'set-%s\\n' up; cat\n").await?;
-    read_until(&mut stream, b"set-up\r\n").await?;
+    answer(&mut stream).await?;
     Ok((terminal, stream))
 }
 
+/// Lets a shell that waits for a command do so.
+pub(crate) async fn answer(terminal: &mut impl Talk) -> Result<()> {
+    terminal.say("PS1=; stty -echo; printf 'set-%s\\n' up; cat\n").await?;
+    read_until(terminal, b"set-up\r\n").await?;
+    Ok(())
+}
+
 /// Sends lines one at a time and measures until each came back.
-async fn echoes(stream: &mut ClientStream) -> Result<Vec<f64>> {
+pub(crate) async fn echoes(stream: &mut impl Talk) -> Result<Vec<f64>> {
     let mut times = Vec::new();
     for number in 0..KEYSTROKES {
         times.push(echo(stream, number).await?);
@@ -72,7 +99,7 @@ async fn echoes(stream: &mut ClientStream) -> Result<Vec<f64>> {
     Ok(times)
 }
 
-async fn echo(stream: &mut ClientStream, number: usize) -> Result<f64> {
+async fn echo(stream: &mut impl Talk, number: usize) -> Result<f64> {
     let line = format!("k{number}\n");
     let begin = Instant::now();
     say(stream, &line).await?;
@@ -84,23 +111,28 @@ async fn interrupts(host: &Host, workspace: &WorkspaceId, runs: usize, report: &
     let mut stops = Vec::new();
     for _ in 0..runs {
         let (terminal, mut flood) = first_prompt(host, workspace, &["sh"]).await?;
-        // Not as it will be printed: the terminal echoes the command.
-        say(&mut flood, "PS1='stopped''-now '; yes 'a line of a flood'\n").await?;
-        let mut seen = 0;
-        while seen < IN_FULL_FLOOD {
-            match flood.next().await {
-                Some(bytes) => seen += bytes.len(),
-                None => bail!("the flood ended by itself"),
-            }
-        }
-        let begin = Instant::now();
-        say(&mut flood, "\x03").await?;
-        read_until(&mut flood, b"stopped-now").await?;
-        stops.push(ms(begin.elapsed()));
+        stops.push(interrupt(&mut flood).await?);
         close(host, workspace, terminal).await?;
     }
     report.alone(("P4", "Ctrl-C during a flood → prompt"), "ms", &stops, "≤ 100 ms");
     Ok(())
+}
+
+/// Floods a shell that waits for a command, and stops it; how long until it waits again.
+pub(crate) async fn interrupt(flood: &mut impl Talk) -> Result<f64> {
+    // Not as it will be printed: the terminal echoes the command.
+    flood.say("PS1='stopped''-now '; yes 'a line of a flood'\n").await?;
+    let mut seen = 0;
+    while seen < IN_FULL_FLOOD {
+        match flood.hear().await {
+            Some(bytes) => seen += bytes.len(),
+            None => bail!("the flood ended by itself"),
+        }
+    }
+    let begin = Instant::now();
+    flood.say("\x03").await?;
+    read_until(flood, b"stopped-now").await?;
+    Ok(ms(begin.elapsed()))
 }
 
 /// A keystroke in each of many terminals at once, until all have come back.
@@ -134,18 +166,12 @@ async fn many(host: &Host, workspace: &WorkspaceId, report: &mut Report) -> Resu
 }
 
 async fn throughput(host: &Host, workspace: &WorkspaceId, runs: usize, report: &mut Report) -> Result<()> {
-    host.inside(workspace, "head -c 75000000 /dev/urandom | base64 -w 99 > /tmp/flood").await?;
+    host.inside(workspace, MAKE_TEXT).await?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..runs {
         let (terminal, mut stream) = first_prompt(host, workspace, &["sh"]).await?;
-        let begin = Instant::now();
-        say(&mut stream, "cat /tmp/flood; printf 'flood-%s\\n' over\n").await?;
-        let bytes = read_until(&mut stream, b"flood-over").await?;
-        ours.push(mib_per_s(bytes, begin));
+        ours.push(show(&mut stream).await?);
         close(host, workspace, terminal).await?;
-        if bytes < FLOOD_BYTES {
-            bail!("the terminal gave {bytes} bytes of {FLOOD_BYTES}");
-        }
 
         let begin = Instant::now();
         let mut child = Command::new(host.engine_command())
@@ -173,16 +199,27 @@ async fn throughput(host: &Host, workspace: &WorkspaceId, runs: usize, report: &
     Ok(())
 }
 
+/// Shows that file of text in a shell that waits for a command, MiB a second.
+pub(crate) async fn show(stream: &mut impl Talk) -> Result<f64> {
+    let begin = Instant::now();
+    say(stream, "cat /tmp/flood; printf 'flood-%s\\n' over\n").await?;
+    let bytes = read_until(stream, b"flood-over").await?;
+    if bytes < FLOOD_BYTES {
+        bail!("the terminal gave {bytes} bytes of {FLOOD_BYTES}");
+    }
+    Ok(mib_per_s(bytes, begin))
+}
+
 /// Reads until `wanted` has come; how many bytes that were.
-pub(crate) async fn read_until(stream: &mut ClientStream, wanted: &[u8]) -> Result<u64> {
+pub(crate) async fn read_until(stream: &mut impl Talk, wanted: &[u8]) -> Result<u64> {
     let (mut bytes, mut tail) = (0, Vec::new());
     loop {
-        match stream.next().await {
+        match stream.hear().await {
             Some(piece) => {
                 bytes += piece.len() as u64;
                 tail.extend_from_slice(&piece);
             }
-            None => bail!("the terminal ended: {:?}", stream.end()),
+            None => bail!("the terminal ended before {:?} came", String::from_utf8_lossy(wanted)),
         }
         if tail.windows(wanted.len()).any(|window| window == wanted) {
             return Ok(bytes);
@@ -191,8 +228,8 @@ pub(crate) async fn read_until(stream: &mut ClientStream, wanted: &[u8]) -> Resu
     }
 }
 
-pub(crate) async fn say(stream: &mut ClientStream, text: &str) -> Result<()> {
-    Ok(stream.sender().send(text.as_bytes()).await?)
+pub(crate) async fn say(stream: &mut impl Talk, text: &str) -> Result<()> {
+    stream.say(text).await
 }
 
 pub(crate) async fn close(host: &Host, workspace: &WorkspaceId, terminal: TerminalId) -> Result<()> {
@@ -201,6 +238,6 @@ pub(crate) async fn close(host: &Host, workspace: &WorkspaceId, terminal: Termin
     Ok(())
 }
 
-fn mib_per_s(bytes: u64, begin: Instant) -> f64 {
+pub(crate) fn mib_per_s(bytes: u64, begin: Instant) -> f64 {
     bytes as f64 / (1024.0 * 1024.0) / begin.elapsed().as_secs_f64()
 }

@@ -32,22 +32,15 @@ pub(crate) async fn measure(
     bench.small(folder.path(), runs, report).await
 }
 
-struct Transfer<'a> {
-    host: &'a Host,
-    workspace: &'a WorkspaceId,
+pub(crate) struct Transfer<'a> {
+    pub(crate) host: &'a Host,
+    pub(crate) workspace: &'a WorkspaceId,
 }
 
 impl Transfer<'_> {
     async fn large(&self, folder: &Path, runs: usize, report: &mut Report) -> Result<()> {
         let local = folder.join("large.bin");
-        let mut file = tokio::fs::File::create(&local).await?;
-        let mut piece = vec![0; 1 << 20];
-        tokio::fs::File::open("/dev/urandom").await?.read_exact(&mut piece).await?;
-        for _ in 0..SIZE >> 20 {
-            file.write_all(&piece).await?;
-        }
-        file.flush().await?;
-
+        make_large(&local, SIZE).await?;
         let engine = self.host.engine_command();
         let inside = format!("{}:/workspace/peer.bin", container(self.workspace));
         let back = folder.join("back.bin");
@@ -65,12 +58,12 @@ impl Transfer<'_> {
                 },
                 self.ask_until(&stop)
             );
-            up.push(rate(took?));
+            up.push(rate(SIZE, took?));
             beside.extend(asked?);
-            peer_up.push(rate(peer::run(engine, &["cp", &from, &inside]).await?));
-            piped.push(rate(self.pipe(&local, "cat > /workspace/piped.bin").await?));
-            down.push(rate(self.download(&back).await?));
-            peer_down.push(rate(peer::run(engine, &["cp", &inside, &to]).await?));
+            peer_up.push(rate(SIZE, peer::run(engine, &["cp", &from, &inside]).await?));
+            piped.push(rate(SIZE, self.pipe(&local, "cat > /workspace/piped.bin").await?));
+            down.push(rate(SIZE, self.download(&back, SIZE).await?));
+            peer_down.push(rate(SIZE, peer::run(engine, &["cp", &inside, &to]).await?));
         }
         report.pair(("P13", "upload 1 GiB"), "MiB/s", &up, ("cp", &peer_up), "≥ 0.9 ×");
         report.pair(("P13", "upload 1 GiB"), "MiB/s", &up, ("cat over exec", &piped), "");
@@ -120,7 +113,7 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    async fn upload(&self, local: &Path, to: &str, archive: bool) -> Result<Duration> {
+    pub(crate) async fn upload(&self, local: &Path, to: &str, archive: bool) -> Result<Duration> {
         let begin = Instant::now();
         let args = UploadFile { path: BytePath::from(to), condition: WriteCondition::Any, archive };
         let opened =
@@ -143,7 +136,8 @@ impl Transfer<'_> {
         }
     }
 
-    async fn download(&self, local: &Path) -> Result<Duration> {
+    /// Of what an upload has left in `/workspace/ours.bin`.
+    pub(crate) async fn download(&self, local: &Path, size: u64) -> Result<Duration> {
         let begin = Instant::now();
         let args = DownloadFile { path: BytePath::from("/workspace/ours.bin") };
         let opened =
@@ -156,8 +150,8 @@ impl Transfer<'_> {
             file.write_all(&piece).await?;
         }
         file.flush().await?;
-        if bytes != SIZE {
-            bail!("the download gave {bytes} bytes of {SIZE} and ended with {:?}", stream.end());
+        if bytes != size {
+            bail!("the download gave {bytes} bytes of {size} and ended with {:?}", stream.end());
         }
         Ok(begin.elapsed())
     }
@@ -175,7 +169,7 @@ impl Transfer<'_> {
     }
 
     /// Asks for a file's state again and again; how long each answer took.
-    async fn ask_until(&self, stop: &tokio_util::sync::CancellationToken) -> Result<Vec<f64>> {
+    pub(crate) async fn ask_until(&self, stop: &tokio_util::sync::CancellationToken) -> Result<Vec<f64>> {
         let mut times = Vec::new();
         while !stop.is_cancelled() {
             let args = Stat { path: BytePath::from("/workspace") };
@@ -188,8 +182,19 @@ impl Transfer<'_> {
     }
 }
 
-async fn make_archive(folder: &Path, archive: &Path, count: i32) -> Result<()> {
-    let tree = folder.join("tree");
+/// A file that does not compress within a frame.
+pub(crate) async fn make_large(path: &Path, size: u64) -> Result<()> {
+    let mut file = tokio::fs::File::create(path).await?;
+    let mut piece = vec![0; 1 << 20];
+    tokio::fs::File::open("/dev/urandom").await?.read_exact(&mut piece).await?;
+    for _ in 0..size >> 20 {
+        file.write_all(&piece).await?;
+    }
+    Ok(file.flush().await?)
+}
+
+/// A folder of many small files.
+pub(crate) fn make_tree(tree: &Path, count: i32) -> Result<()> {
     for number in 0..count {
         let directory = tree.join((number / 500).to_string());
         if number % 500 == 0 {
@@ -197,10 +202,20 @@ async fn make_archive(folder: &Path, archive: &Path, count: i32) -> Result<()> {
         }
         std::fs::write(directory.join(format!("file-{number}.txt")), format!("content of {number}\n"))?;
     }
-    peer::run("tar", &["-C", &tree.to_string_lossy(), "-cf", &archive.to_string_lossy(), "."]).await?;
+    Ok(())
+}
+
+pub(crate) async fn archive_of(tree: &Path, archive: &Path) -> Result<Duration> {
+    peer::run("tar", &["-C", &tree.to_string_lossy(), "-cf", &archive.to_string_lossy(), "."]).await
+}
+
+async fn make_archive(folder: &Path, archive: &Path, count: i32) -> Result<()> {
+    let tree = folder.join("tree");
+    make_tree(&tree, count)?;
+    archive_of(&tree, archive).await?;
     Ok(std::fs::remove_dir_all(tree)?)
 }
 
-fn rate(took: Duration) -> f64 {
-    SIZE as f64 / (1024.0 * 1024.0) / took.as_secs_f64()
+pub(crate) fn rate(size: u64, took: Duration) -> f64 {
+    size as f64 / (1024.0 * 1024.0) / took.as_secs_f64()
 }
