@@ -49,6 +49,8 @@ export class CockpitSession {
   private watched = "";
   private sideFocusWanted = false;
   private stops: (() => void)[] = [];
+  /** There were terminals as the connection was lost. */
+  private hadTerminals = false;
   private disposed = false;
 
   constructor(client: Client, workspace: string, inside: WorkspaceInside, layout: Layout) {
@@ -246,9 +248,12 @@ export class CockpitSession {
       this.terminals.apply(event.terminals);
       this.bottom.reconcile();
     } else if (event.kind === "link") {
-      if (event.link.kind === "connected") void this.resume();
-      else if (event.link.kind === "reconnecting" || event.link.kind === "failed")
-        this.terminals.disconnected();
+      if (event.link.kind === "connected") {
+        void this.resume();
+        return;
+      }
+      this.hadTerminals ||= this.terminals.all.length > 0;
+      if (event.link.kind === "reconnecting" || event.link.kind === "failed") this.terminals.disconnected();
     }
   }
 
@@ -257,13 +262,15 @@ export class CockpitSession {
     if (this.disposed) return;
     this.watched = "";
     this.watch();
-    const before = this.terminals.all.length;
+    // A new agent may have told that it has none before this.
+    const before = this.hadTerminals || this.terminals.all.length > 0;
+    this.hadTerminals = false;
     await Promise.allSettled([
       this.terminals.load().then(() => {
         this.bottom.reconcile();
         this.terminals.connected();
         // They ended with the container; nobody closed them.
-        if (before > 0) return this.promptWhereNone();
+        if (before) return this.promptWhereNone();
       }),
       this.tree.refreshAll(),
       this.documents.filesChanged(undefined).then(() => this.documents.retry()),
