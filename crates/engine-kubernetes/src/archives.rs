@@ -6,28 +6,43 @@ use aicockpit_protocol::ContainerId;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::io::ReaderStream;
 
 /// Bytes read at once.
 const PIECE: usize = 64 * 1024;
 /// Bytes of a failed `tar`'s words that are kept.
-const MAX_WORDS: u64 = 2048;
+const MAX_WORDS: usize = 2048;
+/// How a `tar` ended that complained and was not seen to end.
+const COMPLAINED: ExecExit = ExecExit::Exited(2);
+/// Time for the end of a `tar` that complained.
+const AFTER_WORDS: Duration = Duration::from_secs(3);
 
 impl KubernetesEngine {
     pub(crate) async fn upload(&self, id: &ContainerId, path: &str, tar: Bytes) -> Result<()> {
-        let mut stream = self.tar(id, &["tar", "-xf", "-", "-C", path]).await?;
+        let ByteStream { mut stdin, mut stdout, mut stderr, exit } =
+            self.tar(id, &["tar", "-xf", "-", "-C", path]).await?;
         let write = async {
-            // A program that ends early says why.
-            let _ = stream.stdin.write_all(&tar).await;
-            let _ = stream.stdin.shutdown().await;
+            // A program that ends early says why, and takes no more.
+            let _ = stdin.write_all(&tar).await;
+            let _ = stdin.shutdown().await;
+            std::future::pending::<()>().await;
         };
-        let mut words = String::new();
-        let mut stderr = stream.stderr.take(MAX_WORDS);
-        let mut nothing = Vec::new();
-        let (_, _, ()) =
-            tokio::join!(stream.stdout.read_to_end(&mut nothing), stderr.read_to_string(&mut words), write);
-        outcome(stream.exit.await?, path, &words)
+        let silence = async {
+            // tar prints nothing there, but it must be read.
+            let _ = stdout.read_to_end(&mut Vec::new()).await;
+            std::future::pending::<()>().await;
+        };
+        let mut words = Vec::new();
+        let has_ended = tokio::select! {
+            has_ended = read_words(&mut stderr, &mut words) => has_ended,
+            () = write => false,
+            () = silence => false,
+        };
+        let words = String::from_utf8_lossy(&words).into_owned();
+        let exit = if has_ended { exit.await? } else { COMPLAINED };
+        outcome(exit, path, &words)
     }
 
     pub(crate) async fn download(
@@ -42,14 +57,15 @@ impl KubernetesEngine {
         };
         let stream = self.tar(id, &["tar", "-cf", "-", "-C", folder, "--", name]).await?;
         let ByteStream { stdin, stdout, stderr, exit } = stream;
+        // A program with an open input may not be seen to end.
+        drop(stdin);
         let words = tokio::spawn(async move {
             let mut words = String::new();
-            let _ = stderr.take(MAX_WORDS).read_to_string(&mut words).await;
+            let _ = stderr.take(MAX_WORDS as u64).read_to_string(&mut words).await;
             words
         });
         let path = path.to_owned();
         let end = futures::stream::once(async move {
-            drop(stdin);
             let words = words.await.unwrap_or_default();
             outcome(exit.await?, &path, &words).map(|()| Bytes::new())
         });
@@ -69,6 +85,27 @@ impl KubernetesEngine {
     async fn tar(&self, id: &ContainerId, command: &[&str]) -> Result<ByteStream> {
         let command = command.iter().map(|word| (*word).to_owned()).collect();
         self.exec_in(id, &ExecSpec { command, ..ExecSpec::default() }).await
+    }
+}
+
+/// Reads a program's errors to their end; whether that came. Where input is left when a program has ended some container
+/// runtimes never tell of the end: then its last words stand for it.
+async fn read_words(from: &mut (impl AsyncRead + Unpin), words: &mut Vec<u8>) -> bool {
+    let mut piece = [0; 512];
+    loop {
+        let read = from.read(&mut piece);
+        let read = match words.is_empty() {
+            true => Ok(read.await),
+            false => tokio::time::timeout(AFTER_WORDS, read).await,
+        };
+        match read {
+            Ok(Ok(0) | Err(_)) => return true,
+            Ok(Ok(count)) => {
+                words.extend_from_slice(&piece[..count]);
+                words.truncate(MAX_WORDS);
+            }
+            Err(_) => return false,
+        }
     }
 }
 

@@ -23,6 +23,8 @@ const TAKE: &str =
 const TRIES: u32 = 5;
 /// Wait between them.
 const WAIT: Duration = Duration::from_millis(200);
+/// Time for one try, on a slow way.
+const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 /// Bytes of a failed program's words that are kept.
 const MAX_WORDS: u64 = 2048;
 
@@ -68,7 +70,7 @@ impl KubernetesEngine {
         let command = ["sh", "-c", TAKE, "sh", path, &length, &part].map(str::to_owned);
         let mut tries = 1;
         loop {
-            match self.send_program(pod, AGENT, &command, program).await {
+            match self.send_in_time(pod, AGENT, &command, program).await {
                 Ok(()) => return Ok(()),
                 Err(error) if tries == TRIES => return Err(error),
                 Err(error) => {
@@ -100,7 +102,23 @@ impl KubernetesEngine {
         }
         let path = program_path(folder, &program.file_name);
         let command = [older.as_str(), "receive", &path, &program.len.to_string()].map(str::to_owned);
-        self.send_program(&pod, MAIN, &command, program).await
+        self.send_in_time(&pod, MAIN, &command, program).await
+    }
+
+    async fn send_in_time(
+        &self,
+        pod: &Pod,
+        container: &str,
+        command: &[String],
+        program: &Program,
+    ) -> Result<()> {
+        match tokio::time::timeout(TAKEN_WITHIN, self.send_program(pod, container, command, program)).await {
+            Ok(sent) => sent,
+            Err(_) => Err(EngineError::TimedOut(format!(
+                "the pod {} did not take the program within {TAKEN_WITHIN:?}",
+                pod.name_any()
+            ))),
+        }
     }
 
     async fn send_program(
