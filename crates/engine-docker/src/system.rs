@@ -2,7 +2,7 @@
 
 use crate::error::engine_error;
 use crate::{DockerEngine, Known, ORDINARY, QUICK};
-use aicockpit_engine::{EngineError, EngineVersion, Result};
+use aicockpit_engine::{EngineError, EngineVersion, Result, abilities_of_this_machine};
 use aicockpit_protocol::engine::EngineCapabilities;
 use bollard::models::{SystemInfo, SystemInfoCgroupDriverEnum};
 use bollard::{API_DEFAULT_VERSION, Docker};
@@ -70,16 +70,7 @@ fn capabilities(info: &SystemInfo) -> EngineCapabilities {
         rootless,
         keep_id: false,
         custom_subnet: true,
-        images: true,
-        files_at_rest: true,
-        host_folders: true,
-        published_ports: true,
-        keeps_root: true,
-        exec_options: true,
-        no_network: true,
-        sudo: true,
-        split_logs: true,
-        self_healing: false,
+        ..abilities_of_this_machine()
     }
 }
 

@@ -162,19 +162,13 @@ impl KubernetesEngine {
         let (sets, pods) = (self.api::<StatefulSet>().await?, self.api::<Pod>().await?);
         let of_set = pod_of_set(name);
         let (set, of_set, bare) = tokio::join!(sets.get_opt(name), pods.get_opt(&of_set), pods.get_opt(name));
-        let ours = |meta: &ObjectMeta| {
-            meta.labels
-                .as_ref()
-                .and_then(|labels| labels.get(names::MANAGED_BY))
-                .is_some_and(|by| by == MANAGER)
-        };
-        let set = set.map_err(engine_error)?.filter(|set| ours(&set.metadata));
+        let set = set.map_err(engine_error)?.filter(|set| names::is_ours(&set.metadata));
         // On its way out for good: its pods and what it owns are being removed.
         let set = set.filter(|set| set.metadata.deletion_timestamp.is_none());
         if set.is_some() {
             return Ok(Some(Objects { set, pod: of_set.map_err(engine_error)? }));
         }
-        let pod = bare.map_err(engine_error)?.filter(|pod| ours(&pod.metadata));
+        let pod = bare.map_err(engine_error)?.filter(|pod| names::is_ours(&pod.metadata));
         Ok(pod.map(|pod| Objects { set: None, pod: Some(pod) }))
     }
 

@@ -338,7 +338,7 @@ impl Seen {
             || TOLD.contains(&reason) && !message.contains("already present");
         let about = event.involved_object.name.clone().unwrap_or_default();
         let name = match event.involved_object.kind.as_deref() {
-            Some("Pod") => about.strip_suffix("-0").filter(|name| self.containers.contains_key(*name)),
+            Some("Pod") => names::set_of_pod(&about).filter(|name| self.containers.contains_key(*name)),
             _ => None,
         };
         let name = name.unwrap_or(&about).to_owned();

@@ -94,9 +94,22 @@ pub(crate) fn carries(meta: &ObjectMeta, wanted: &[(&str, &str)]) -> bool {
     wanted.iter().all(|(key, value)| has.iter().any(|(k, v)| k == key && v == value))
 }
 
+/// Whether an object is ours to change and to remove.
+pub(crate) fn is_ours(meta: &ObjectMeta) -> bool {
+    meta.labels.as_ref().and_then(|labels| labels.get(MANAGED_BY)).is_some_and(|by| by == MANAGER)
+}
+
+/// What the name of a StatefulSet's only pod adds to its own.
+const FIRST: &str = "-0";
+
 /// The pod of a StatefulSet.
 pub(crate) fn pod_of_set(name: &str) -> String {
-    format!("{name}-0")
+    format!("{name}{FIRST}")
+}
+
+/// The StatefulSet that a pod would be of, by its name.
+pub(crate) fn set_of_pod(pod: &str) -> Option<&str> {
+    pod.strip_suffix(FIRST)
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ impl KubernetesEngine {
         let name = names::check(name)?;
         let policies = self.api::<NetworkPolicy>().await?;
         let Some(policy) = found(policies.get(name).await)? else { return Ok(()) };
-        if policy.labels().get(names::MANAGED_BY).map(String::as_str) != Some(MANAGER) {
+        if !names::is_ours(&policy.metadata) {
             return Ok(());
         }
         let inside = ListParams::default().labels(&format!("{NETWORK}={name}"));

@@ -4,6 +4,7 @@ use crate::KubernetesEngine;
 use crate::error::{engine_error, found};
 use crate::names::MAIN;
 use crate::quantity::quantity;
+use crate::state::main_status;
 use aicockpit_engine::{ContainerStats, EngineError, LogChunk, Result};
 use aicockpit_protocol::ContainerId;
 use futures::StreamExt as _;
@@ -107,10 +108,7 @@ impl KubernetesEngine {
         if tail == NO_LINES && !follow {
             return Ok(futures::stream::empty().boxed());
         }
-        let status = pod
-            .status
-            .as_ref()
-            .and_then(|status| status.container_statuses.iter().flatten().find(|one| one.name == MAIN));
+        let status = main_status(&pod);
         let state = status.and_then(|status| status.state.as_ref());
         let began = state.is_some_and(|state| state.running.is_some() || state.terminated.is_some());
         // Between two tries the last one's words are asked for.

@@ -46,6 +46,11 @@ pub(crate) enum PodState {
     },
 }
 
+/// What is known of a pod's own container.
+pub(crate) fn main_status(pod: &Pod) -> Option<&ContainerStatus> {
+    pod.status.as_ref()?.container_statuses.iter().flatten().find(|one| one.name == MAIN)
+}
+
 /// Reads a pod.
 pub(crate) fn of_pod(pod: &Pod) -> PodState {
     let status = pod.status.clone().unwrap_or_default();
@@ -56,7 +61,7 @@ pub(crate) fn of_pod(pod: &Pod) -> PodState {
     {
         return PodState::Gated;
     }
-    let main = status.container_statuses.iter().flatten().find(|one| one.name == MAIN);
+    let main = main_status(pod);
     let now = main.and_then(|main| main.state.clone()).unwrap_or_default();
     if let Some(ended) = &now.terminated {
         let reason = ended.reason.clone().unwrap_or_default();
@@ -155,15 +160,12 @@ fn problem(status: &ContainerStatus) -> Option<PodState> {
     None
 }
 
-/// What a pod that does not run yet waits for: a machine, else what its containers say.
+/// What a pod that does not run yet waits for: a machine.
 fn waits_for(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
     let unplaced =
         status.conditions.iter().flatten().find(|one| one.type_ == "PodScheduled" && one.status == "False");
-    if let Some(message) = unplaced.and_then(|condition| condition.message.clone()) {
-        return Some(message);
-    }
-    None
+    unplaced?.message.clone()
 }
 
 /// A container's state: that of its pod, where it has one.
@@ -209,9 +211,7 @@ pub(crate) fn details(set: Option<&StatefulSet>, pod: Option<&Pod>) -> Option<Co
         PodState::NoImage(why) | PodState::NoStart(why) | PodState::Stranded(why) => (None, false, Some(why)),
         PodState::Gated | PodState::NeedsProgram | PodState::Running => (None, false, None),
     };
-    let status = pod
-        .and_then(|pod| pod.status.as_ref())
-        .and_then(|status| status.container_statuses.iter().flatten().find(|one| one.name == MAIN));
+    let status = pod.and_then(main_status);
     let running = status.and_then(|status| status.state.as_ref()).and_then(|state| state.running.as_ref());
     let name = meta.name.clone().unwrap_or_default();
     Some(ContainerDetails {

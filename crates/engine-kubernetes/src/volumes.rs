@@ -84,7 +84,7 @@ impl KubernetesEngine {
         let name = names::check(name)?;
         let claims = self.api::<PersistentVolumeClaim>().await?;
         let Some(claim) = found(claims.get(name).await)? else { return Ok(()) };
-        if claim.labels().get(names::MANAGED_BY).map(String::as_str) != Some(MANAGER) {
+        if !names::is_ours(&claim.metadata) {
             return Ok(());
         }
         // Kubernetes would put the deletion off until the last pod is gone, without a word.

@@ -2,7 +2,7 @@
 
 use crate::wire::Call;
 use crate::{Known, PodmanEngine, QUICK};
-use aicockpit_engine::{EngineError, EngineVersion, Result};
+use aicockpit_engine::{EngineError, EngineVersion, Result, abilities_of_this_machine};
 use aicockpit_protocol::engine::EngineCapabilities;
 use serde_json::Value;
 use std::path::Path;
@@ -73,16 +73,7 @@ fn capabilities(host: &Value, gpu: bool) -> EngineCapabilities {
         rootless,
         keep_id: rootless,
         custom_subnet: true,
-        images: true,
-        files_at_rest: true,
-        host_folders: true,
-        published_ports: true,
-        keeps_root: true,
-        exec_options: true,
-        no_network: true,
-        sudo: true,
-        split_logs: true,
-        self_healing: false,
+        ..abilities_of_this_machine()
     }
 }
 

@@ -22,6 +22,22 @@ pub struct EngineVersion {
     pub notes: Vec<String>,
 }
 
+/// What every engine of this machine can do, whatever else it can.
+pub fn abilities_of_this_machine() -> EngineCapabilities {
+    EngineCapabilities {
+        images: true,
+        files_at_rest: true,
+        host_folders: true,
+        published_ports: true,
+        keeps_root: true,
+        exec_options: true,
+        no_network: true,
+        sudo: true,
+        split_logs: true,
+        ..EngineCapabilities::default()
+    }
+}
+
 /// A container to make.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ContainerSpec {

@@ -181,23 +181,13 @@ async fn give_volumes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aicockpit_protocol::workspace::{Image, Limits, WorkspaceSpec, WorkspaceState};
-    use aicockpit_protocol::{EngineId, WorkspaceId};
+    use aicockpit_protocol::WorkspaceId;
+    use aicockpit_protocol::workspace::WorkspaceSpec;
 
     const USER: Owner = Owner { uid: WORKSPACE_UID, gid: WORKSPACE_UID };
 
-    /// As an engine of this machine has them, in so far as a plan looks at them.
     fn of_this_machine() -> EngineCapabilities {
-        EngineCapabilities {
-            memory_limit: true,
-            images: true,
-            files_at_rest: true,
-            host_folders: true,
-            published_ports: true,
-            no_network: true,
-            sudo: true,
-            ..EngineCapabilities::default()
-        }
+        EngineCapabilities { memory_limit: true, ..aicockpit_engine::abilities_of_this_machine() }
     }
 
     fn of_a_cluster() -> EngineCapabilities {
@@ -205,31 +195,9 @@ mod tests {
     }
 
     fn made(profile: Profile, capabilities: &EngineCapabilities) -> ContainerSpec {
-        let record = StoredWorkspace {
-            id: WorkspaceId::new("aaaaaaaaaaaaaaaa"),
-            name: "tool".to_owned(),
-            engine: EngineId::new("engine"),
-            owner: "me".to_owned(),
-            container: None,
-            spec: WorkspaceSpec {
-                source: Source::Empty,
-                image: Image::Base,
-                profile,
-                limits: Limits::default(),
-                trust_host_certificates: false,
-                gpu: false,
-                published_ports: Vec::new(),
-                env: [("HOME".to_owned(), "/elsewhere".to_owned())].into(),
-            },
-            state: WorkspaceState::Creating,
-            message: None,
-            created_ms: 0,
-            last_used_ms: None,
-            branch: None,
-            imported: false,
-            agent_folder: None,
-            plan: None,
-        };
+        let env = [("HOME".to_owned(), "/elsewhere".to_owned())].into();
+        let record =
+            StoredWorkspace::of_spec(WorkspaceSpec { profile, env, ..aicockpit_testkit::empty_spec() });
         let image = ReadyImage { reference: "image".to_owned(), id: String::new(), base: false };
         spec(&record, "/.aicockpit/agent", &image, USER, capabilities).unwrap()
     }

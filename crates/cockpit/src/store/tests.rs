@@ -1,8 +1,7 @@
 use super::*;
 use aicockpit_protocol::api::{Draft, Settings};
 use aicockpit_protocol::workspace::{
-    Image, Limits, Plan, PlanStep, Profile, Source, StepKind, StepState, TimelineEntry, WorkspaceSpec,
-    WorkspaceState,
+    Image, Plan, PlanStep, StepKind, StepState, TimelineEntry, WorkspaceSpec, WorkspaceState,
 };
 use aicockpit_protocol::{ApiError, BytePath, EngineId, ErrorCode, WorkspaceId};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -14,24 +13,7 @@ fn a_workspace(id: &str) -> StoredWorkspace {
         name: format!("name of {id}"),
         engine: EngineId::new("docker"),
         owner: "o".to_owned(),
-        container: None,
-        spec: WorkspaceSpec {
-            source: Source::Empty,
-            image: Image::Base,
-            profile: Profile::Standard,
-            limits: Limits::default(),
-            trust_host_certificates: false,
-            gpu: false,
-            published_ports: Vec::new(),
-            env: Default::default(),
-        },
-        state: WorkspaceState::Creating,
-        message: None,
         created_ms: 5,
-        last_used_ms: None,
-        branch: None,
-        imported: false,
-        agent_folder: None,
         plan: Some(Plan {
             recreates: true,
             steps: vec![PlanStep {
@@ -43,6 +25,7 @@ fn a_workspace(id: &str) -> StoredWorkspace {
             }],
             error: Some(ApiError::new(ErrorCode::NoSpace, "full").hint("free some")),
         }),
+        ..StoredWorkspace::of_spec(WorkspaceSpec { image: Image::Base, ..aicockpit_testkit::empty_spec() })
     }
 }
 

@@ -35,6 +35,29 @@ pub struct StoredWorkspace {
     pub plan: Option<Plan>,
 }
 
+#[cfg(test)]
+impl StoredWorkspace {
+    /// One that was just asked for, for tests.
+    pub(crate) fn of_spec(spec: WorkspaceSpec) -> Self {
+        Self {
+            id: WorkspaceId::new("aaaaaaaaaaaaaaaa"),
+            name: "tool".to_owned(),
+            engine: EngineId::new("engine"),
+            owner: "me".to_owned(),
+            container: None,
+            spec,
+            state: WorkspaceState::Creating,
+            message: None,
+            created_ms: 0,
+            last_used_ms: None,
+            branch: None,
+            imported: false,
+            agent_folder: None,
+            plan: None,
+        }
+    }
+}
+
 /// A workspace deleted while its engine could not be reached: what it left there is still to be removed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tombstone {

@@ -182,7 +182,6 @@ fn check_capabilities(spec: &WorkspaceSpec, capabilities: &EngineCapabilities) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aicockpit_protocol::workspace::{Limits, Profile};
 
     #[test]
     fn ports_are_published_once() {
@@ -200,16 +199,7 @@ mod tests {
 
     #[test]
     fn what_an_engine_cannot_do_is_refused_with_another_way() {
-        let spec = |source| WorkspaceSpec {
-            source,
-            image: Image::Base,
-            profile: Profile::Standard,
-            limits: Limits::default(),
-            trust_host_certificates: false,
-            gpu: false,
-            published_ports: Vec::new(),
-            env: Default::default(),
-        };
+        let spec = |source| WorkspaceSpec { source, ..aicockpit_testkit::empty_spec() };
         let git = |url: &str| Source::Git { url: url.to_owned(), branch: None };
         let cluster = EngineCapabilities { self_healing: true, ..EngineCapabilities::default() };
         let here =

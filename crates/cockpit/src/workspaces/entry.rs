@@ -131,33 +131,11 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aicockpit_protocol::workspace::{Image, Limits, Profile, Source, WorkspaceSpec};
 
     fn entry() -> Entry {
         Entry::new(StoredWorkspace {
-            id: WorkspaceId::new("aaaaaaaaaaaaaaaa"),
-            name: "tool".to_owned(),
-            engine: EngineId::new("engine"),
-            owner: "me".to_owned(),
-            container: None,
-            spec: WorkspaceSpec {
-                source: Source::Empty,
-                image: Image::Base,
-                profile: Profile::Standard,
-                limits: Limits::default(),
-                trust_host_certificates: false,
-                gpu: false,
-                published_ports: Vec::new(),
-                env: Default::default(),
-            },
             state: WorkspaceState::Starting,
-            message: None,
-            created_ms: 0,
-            last_used_ms: None,
-            branch: None,
-            imported: false,
-            agent_folder: None,
-            plan: None,
+            ..StoredWorkspace::of_spec(aicockpit_testkit::empty_spec())
         })
     }
 
