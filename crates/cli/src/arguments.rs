@@ -26,6 +26,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve the browser interface on this machine.
     Serve(Serve),
+    /// Serve every model of this machine and of providers by one OpenAI-compatible address, without a cockpit.
+    Broker(Box<BrokerArguments>),
     /// List workspaces.
     #[command(visible_alias = "ls")]
     List,
@@ -70,6 +72,41 @@ pub(crate) struct Serve {
     /// Folder of the interface's files.
     #[arg(long, env = "AICOCKPIT_UI")]
     pub(crate) ui: Option<PathBuf>,
+}
+
+/// Serves models.
+#[derive(Debug, Args)]
+pub(crate) struct BrokerArguments {
+    /// Address and port; port 0 takes any free one.
+    #[arg(long, default_value = "127.0.0.1:4100")]
+    pub(crate) listen: SocketAddr,
+    /// A model server: its base address, which ends before /chat/completions; may be repeated. Without one, those found
+    /// on this machine are used. `kind` is openai, llama-cpp, ollama, lm-studio or vllm; `key-env` names the variable
+    /// that holds its key.
+    #[arg(long, value_name = "NAME=URL[,kind=…][,key-env=…][,max-parallel=…]")]
+    pub(crate) backend: Vec<String>,
+    /// A name for a model, and where it leads: later ones are asked where earlier ones fail; may be repeated.
+    #[arg(long, value_name = "NAME=BACKEND/MODEL[,…]")]
+    pub(crate) alias: Vec<String>,
+    /// Backends, aliases and time-outs as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The variable that holds a backend's key, for one of the configuration; may be repeated.
+    #[arg(long, value_name = "BACKEND=VARIABLE")]
+    pub(crate) key_env: Vec<String>,
+    /// Where the key for clients is kept: read from there, or made and written there. Else each start makes a new one
+    /// and prints it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Another name by which clients call this server; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Vec<String>,
+    /// Largest body of a request, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 32 << 20)]
+    pub(crate) max_body: usize,
+    /// Listen where other machines can reach it. Nothing is encrypted.
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
 }
 
 /// What to show of a container's output.

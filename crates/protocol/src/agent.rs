@@ -11,6 +11,7 @@
 //! | `Search` | nothing; closing the stream cancels | `Result<SearchMessage, AgentError>` messages ([`SearchMessage`](crate::search::SearchMessage)), an error being the last |
 //! | `Exec` | [`ExecFrame`](crate::process::ExecFrame)s | the same |
 //! | `Connect` | raw bytes after the answer | one `Result<(), AgentError>` message, then raw bytes of the TCP connection |
+//! | `AcceptModels` | raw bytes after the answer | one `Result<(), AgentError>` message once a program has connected, then raw bytes of its connection |
 //! | `Upload` | raw bytes, then end of stream | one `Result<FileStat, AgentError>` message at the end |
 //! | `Download` | nothing | one `Result<FileStat, AgentError>` message, then raw bytes |
 //!
@@ -18,7 +19,7 @@
 
 use crate::error::{ApiError, ErrorCode};
 use crate::{BytePath, TerminalId};
-use crate::{fs, metrics, port, process, search, terminal, workspace};
+use crate::{fs, metrics, models, port, process, search, terminal, workspace};
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol. A daemon of one version serves every build that speaks it, older and newer ones: raise it
@@ -77,6 +78,8 @@ pub enum Open {
     Upload(Upload),
     /// Bytes of a file, or a tar archive of a directory.
     Download(Download),
+    /// Waits for a connection of a program inside to the models. An agent that is older than the cockpit is not asked.
+    AcceptModels,
 }
 
 /// Receives a file or an archive.
@@ -170,6 +173,8 @@ pub enum Call {
     Ports,
     /// → [`Answer::Sample`], by cgroup and /proc.
     Sample,
+    /// → [`Answer::Models`]. An agent that is older than the cockpit is not asked.
+    OfferModels(models::OfferModels),
     /// Asks the daemon to end once its last terminal has closed, because a newer agent is to serve. → [`Answer::Unit`].
     Retire,
 }
@@ -219,6 +224,7 @@ pub enum Answer {
     Processes(Vec<process::ProcessInfo>),
     Ports(Vec<port::ListeningPort>),
     Sample(metrics::Sample),
+    Models(models::ModelsOffered),
 }
 
 /// A piece of a file.

@@ -3,6 +3,7 @@
 //! One list, [`operations!`], makes the [`Request`] enum that a host must match whole, the [`Operation`] markers of
 //! the typed Rust client, and the TypeScript client. An operation can therefore not exist on one side only.
 
+use crate::broker::{BackendSettings, BackendState, BrokerSettings};
 use crate::engine::{ClusterSettings, EngineInfo};
 use crate::error::ApiError;
 use crate::metrics::Sample;
@@ -14,6 +15,7 @@ use crate::{fs, port, process, search, terminal};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use ts_rs::TS;
 
 /// A typed operation.
@@ -108,6 +110,15 @@ operations! {
     "state.get" StateGet(StateKey) -> JsonValue;
     /// Keeps a value of the UI's own state; null removes it.
     "state.put" StatePut(StateEntry) -> Empty;
+
+    /// The model servers that are used, as they are now.
+    "models.backends" ModelsBackends(Empty) -> Vec<BackendState>;
+    /// Asks a model server that is used for its models now, also where it fails and would be asked later; then all.
+    "models.check" ModelsCheck(BackendRef) -> Vec<BackendState>;
+    /// Model servers of this machine that are not among the settings, as they would be added.
+    "models.discover" ModelsDiscover(Empty) -> Vec<BackendSettings>;
+    /// Keeps or forgets the key of a model server.
+    "models.key" ModelsKey(BackendKey) -> Empty;
 
     /// Every engine and its health.
     "engine.list" EngineList(Empty) -> Vec<EngineInfo>;
@@ -346,6 +357,8 @@ pub struct Settings {
     pub base_image_from: String,
     /// Clusters, by the name of their context in the kubeconfig.
     pub clusters: BTreeMap<String, ClusterSettings>,
+    /// Model servers, and the names of their models.
+    pub models: BrokerSettings,
     /// Keys this version does not know, kept.
     #[serde(flatten)]
     #[ts(skip)]
@@ -367,6 +380,7 @@ impl Default for Settings {
             auto_forward: true,
             base_image_from: "debian:bookworm".to_owned(),
             clusters: BTreeMap::new(),
+            models: BrokerSettings::default(),
             other: BTreeMap::new(),
         }
     }
@@ -382,6 +396,31 @@ pub enum Theme {
     Light,
     /// Dark.
     Dark,
+}
+
+/// Names a model server.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, TS)]
+pub struct BackendRef {
+    /// The server's id.
+    pub backend: String,
+}
+
+/// A model server's key.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct BackendKey {
+    /// The server's id.
+    pub backend: String,
+    /// The key; absent to forget the one that is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub key: Option<String>,
+}
+
+impl fmt::Debug for BackendKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A key never gets into a log.
+        f.debug_struct("BackendKey").field("backend", &self.backend).finish_non_exhaustive()
+    }
 }
 
 /// Names a value of the UI's state.

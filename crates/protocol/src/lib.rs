@@ -4,18 +4,21 @@
 //! older agent or an open browser tab understands, so fields are added with a default and never reused.
 //!
 //! - [`api`]: the registry of operations between the UI and the cockpit, and the events pushed back.
+//! - [`broker`]: model servers, names of models, and how they fare.
 //! - [`frame`]: the binary frames that carry them over WebSocket or Tauri.
 //! - [`agent`]: the messages between the cockpit and the agent inside a workspace.
 //! - [`typescript`]: the TypeScript client types, generated from the registry.
 
 pub mod agent;
 pub mod api;
+pub mod broker;
 pub mod engine;
 pub mod error;
 pub mod frame;
 pub mod fs;
 pub mod ids;
 pub mod metrics;
+pub mod models;
 pub mod path;
 pub mod port;
 pub mod process;

@@ -1,5 +1,6 @@
 //! One module for each command that is more than a line.
 
+mod broker;
 mod copy;
 mod create;
 mod doctor;
@@ -25,6 +26,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let json = arguments.json;
     match arguments.command {
         Command::Serve(serve) => return serve::run(serve, json).await,
+        Command::Broker(options) => return broker::run(*options, json).await,
         Command::Doctor => return doctor::run(json).await,
         Command::Completion { shell } => {
             let mut script = Vec::new();
@@ -55,7 +57,7 @@ async fn connected(connection: &Connection, command: Command, json: bool) -> any
         Command::Logs(asked) => logs::run(client, &asked).await?,
         Command::Ports(ports) => ports::run(connection, ports, json).await?,
         Command::Cp(copy) => copy::run(client, &copy).await?,
-        Command::Serve(_) | Command::Doctor | Command::Completion { .. } => {}
+        Command::Serve(_) | Command::Broker(_) | Command::Doctor | Command::Completion { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
 }
