@@ -27,6 +27,7 @@ var parts = map[string]func() *cobra.Command{
 	"kube-proxy":              proxy.NewProxyCommand,
 	"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
 	"provisioner":             newProvisionerCommand,
+	"metrics-server":          newMetricsServerCommand,
 }
 
 func main() {
@@ -44,6 +45,6 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: kubernetes kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy|kubelet|provisioner [flags]")
+	fmt.Fprintln(os.Stderr, "usage: kubernetes kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy|kubelet|provisioner|metrics-server [flags]")
 	os.Exit(2)
 }

@@ -1,6 +1,7 @@
 //! What running workspaces use, sampled while somebody looks.
 //!
-//! Engines measure their containers. Where one cannot, the agent is asked, in so far as it is connected to.
+//! Engines measure their containers. What one cannot measure, or not yet, the agent is asked for, in so far as it is
+//! connected to.
 //!
 //! **Invariant:** while nobody looks nothing is sampled and nothing wakes up.
 
@@ -8,7 +9,7 @@ use crate::EventBus;
 use crate::agent::Agents;
 use crate::engines::Engines;
 use crate::now_ms;
-use aicockpit_engine::ContainerStats;
+use aicockpit_engine::{ContainerStats, EngineError};
 use aicockpit_protocol::agent::{Answer, Call};
 use aicockpit_protocol::api::{Event, WorkspaceSample};
 use aicockpit_protocol::metrics::{HISTORY_LEN, SAMPLE_SECONDS, Sample};
@@ -93,44 +94,63 @@ impl Metrics {
 
     async fn measure(&self, engines: &Engines, agents: &Agents, running: Running) -> Option<WorkspaceSample> {
         let engine = engines.ready(&running.engine).ok()?;
-        if !engine.capabilities().stats {
-            let agent = agents.get(&running.workspace)?.handle;
-            let asked = agent.call_where_connected(Call::Sample);
-            let Answer::Sample(told) = tokio::time::timeout(MEASURE_WITHIN, asked).await.ok()?? else {
-                return None;
+        let mut stats = None;
+        if engine.capabilities().stats {
+            stats = match tokio::time::timeout(MEASURE_WITHIN, engine.stats(&running.container)).await {
+                Ok(Ok(stats)) => Some(stats),
+                // A container that has just ended has none: the next event says so.
+                Ok(Err(EngineError::Conflict(_) | EngineError::NotFound(_))) => return None,
+                // A cluster has none in a pod's first minute.
+                Ok(Err(_)) | Err(_) => None,
             };
-            let sample = self.record_told(&running.workspace, now_ms(), told);
-            return Some(WorkspaceSample { workspace: running.workspace, sample });
         }
-        // A container that has just ended has none: the next event says so.
-        let stats =
-            tokio::time::timeout(MEASURE_WITHIN, engine.stats(&running.container)).await.ok()?.ok()?;
-        let sample = self.record(&running.workspace, Instant::now(), now_ms(), stats);
+        let told = match &stats {
+            Some(stats) if !stats.cpu_and_memory_only => None,
+            _ => ask(agents, &running.workspace).await,
+        };
+        let sample = match stats {
+            Some(stats) => self.record(&running.workspace, Instant::now(), now_ms(), stats, told),
+            None => self.record_told(&running.workspace, now_ms(), told?),
+        };
         Some(WorkspaceSample { workspace: running.workspace, sample })
     }
 
-    fn record(&self, workspace: &WorkspaceId, at: Instant, at_ms: i64, stats: ContainerStats) -> Sample {
+    fn record(
+        &self,
+        workspace: &WorkspaceId,
+        at: Instant,
+        at_ms: i64,
+        stats: ContainerStats,
+        told: Option<Sample>,
+    ) -> Sample {
         let mut all = self.lock();
         let series = all.entry(workspace.clone()).or_default();
+        // An agent that is away for a moment must not make counters begin anew.
+        let before = || series.samples.back().filter(|_| stats.cpu_and_memory_only).cloned();
+        let inside = told.or_else(before);
         let cpu_percent = match series.last {
             // The counter begins anew with the container.
             Some((before, total)) if stats.cpu_total_ns >= total && at > before => {
                 let used = Duration::from_nanos(stats.cpu_total_ns - total).as_secs_f64();
                 used / at.duration_since(before).as_secs_f64() * 100.0
             }
-            _ => 0.0,
+            _ => inside.as_ref().map_or(0.0, told_percent),
         };
         series.last = Some((at, stats.cpu_total_ns));
-        let sample = Sample {
-            at_ms,
-            cpu_percent,
-            memory_bytes: stats.memory_bytes,
-            memory_limit_bytes: stats.memory_limit_bytes,
+        let rest = inside.unwrap_or(Sample {
             network_received_bytes: stats.network_received_bytes,
             network_sent_bytes: stats.network_sent_bytes,
             disk_read_bytes: stats.disk_read_bytes,
             disk_written_bytes: stats.disk_written_bytes,
             pids: stats.pids,
+            ..Sample::default()
+        });
+        let sample = Sample {
+            at_ms,
+            cpu_percent,
+            memory_bytes: stats.memory_bytes,
+            memory_limit_bytes: stats.memory_limit_bytes,
+            ..rest
         };
         series.keep(sample.clone());
         sample
@@ -138,15 +158,32 @@ impl Metrics {
 
     /// Keeps what an agent measured. It says what it likes, but by our clock, and a number.
     fn record_told(&self, workspace: &WorkspaceId, at_ms: i64, told: Sample) -> Sample {
-        let cpu_percent = if told.cpu_percent.is_finite() { told.cpu_percent.max(0.0) } else { 0.0 };
-        let sample = Sample { at_ms, cpu_percent, ..told };
-        self.lock().entry(workspace.clone()).or_default().keep(sample.clone());
+        let sample = Sample { at_ms, cpu_percent: told_percent(&told), ..told };
+        let mut all = self.lock();
+        let series = all.entry(workspace.clone()).or_default();
+        // The engine's counter says nothing of the time that the agent measured.
+        series.last = None;
+        series.keep(sample.clone());
         sample
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<WorkspaceId, Series>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the agent inside measures, where it is connected to.
+async fn ask(agents: &Agents, workspace: &WorkspaceId) -> Option<Sample> {
+    let agent = agents.get(workspace)?.handle;
+    let asked = agent.call_where_connected(Call::Sample);
+    match tokio::time::timeout(MEASURE_WITHIN, asked).await.ok()?? {
+        Answer::Sample(told) => Some(told),
+        _ => None,
+    }
+}
+
+fn told_percent(told: &Sample) -> f64 {
+    if told.cpu_percent.is_finite() { told.cpu_percent.max(0.0) } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -164,7 +201,7 @@ mod tests {
         let begin = Instant::now();
         let percent = |seconds: u64, cpu_ms: u64| {
             let at = begin + Duration::from_secs(seconds);
-            metrics.record(&id, at, 0, stats(cpu_ms * 1_000_000)).cpu_percent.round()
+            metrics.record(&id, at, 0, stats(cpu_ms * 1_000_000), None).cpu_percent.round()
         };
         assert_eq!(percent(0, 5_000), 0.0, "the first has nothing to compare with");
         assert_eq!(percent(2, 8_000), 150.0);
@@ -183,7 +220,7 @@ mod tests {
             .zip(jumps)
             .map(|(n, at_ms)| {
                 let at = begin + Duration::from_secs(n * 2);
-                metrics.record(&id, at, at_ms, stats(n * 1_000_000_000)).cpu_percent.round()
+                metrics.record(&id, at, at_ms, stats(n * 1_000_000_000), None).cpu_percent.round()
             })
             .collect();
         assert_eq!(percents, [0.0, 50.0, 50.0, 50.0, 50.0]);
@@ -204,11 +241,40 @@ mod tests {
     }
 
     #[test]
+    fn what_a_cluster_does_not_measure_comes_from_the_agent_and_stays_while_that_is_away() {
+        let metrics = Metrics::default();
+        let id = WorkspaceId::new("aaaaaaaaaaaaaaaa");
+        let begin = Instant::now();
+        let cluster = |cpu_ms: u64| ContainerStats {
+            memory_bytes: 7,
+            cpu_and_memory_only: true,
+            ..stats(cpu_ms * 1_000_000)
+        };
+        let told = |received: u64| Sample {
+            cpu_percent: 30.0,
+            memory_bytes: 1,
+            network_received_bytes: received,
+            pids: 3,
+            ..Sample::default()
+        };
+        metrics.record_told(&id, 0, told(100));
+        let mut seen = Vec::new();
+        for (seconds, cpu_ms, told) in
+            [(2, 0, Some(told(200))), (4, 1_000, Some(told(300))), (6, 2_000, None)]
+        {
+            let sample = metrics.record(&id, begin + Duration::from_secs(seconds), 0, cluster(cpu_ms), told);
+            let percent = sample.cpu_percent.round();
+            seen.push((percent, sample.memory_bytes, sample.network_received_bytes, sample.pids));
+        }
+        assert_eq!(seen, [(30.0, 7, 200, 3), (50.0, 7, 300, 3), (50.0, 7, 300, 3)]);
+    }
+
+    #[test]
     fn ten_minutes_are_kept() {
         let metrics = Metrics::default();
         let id = WorkspaceId::new("aaaaaaaaaaaaaaaa");
         for at_ms in 0..HISTORY_LEN as i64 + 5 {
-            metrics.record(&id, Instant::now(), at_ms, stats(0));
+            metrics.record(&id, Instant::now(), at_ms, stats(0), None);
         }
         let history = metrics.history(&id);
         assert_eq!((history.len(), history[0].at_ms), (HISTORY_LEN, 5));

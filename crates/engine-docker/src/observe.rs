@@ -119,6 +119,7 @@ fn stats(answer: &ContainerStatsResponse, memory_total: u64) -> ContainerStats {
         disk_read_bytes: transferred(&disks, "read"),
         disk_written_bytes: transferred(&disks, "write"),
         pids: answer.pids_stats.as_ref().and_then(|pids| pids.current).unwrap_or_default(),
+        cpu_and_memory_only: false,
     }
 }
 

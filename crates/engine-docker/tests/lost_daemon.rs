@@ -1,7 +1,7 @@
 //! A Docker daemon of the test's own that is killed under a running workspace. Needs root.
 
 use aicockpit_engine::{ContainerSpec, ContainerState, Engine, EngineError, ExecSpec, diagnose};
-use aicockpit_protocol::engine::{EngineHealth, EngineKind};
+use aicockpit_protocol::engine::EngineHealth;
 use aicockpit_testkit::PrivateDocker;
 use futures::StreamExt;
 use std::time::Duration;
@@ -51,11 +51,8 @@ async fn a_killed_daemon_is_told_apart_from_an_ended_program_and_comes_back() {
     assert!(matches!(exit, Err(EngineError::Unavailable(_))), "no end of the program is made up: {exit:?}");
     let error = engine.probe().await.expect_err("nobody answers");
     let facts = engine.endpoint().facts();
-    assert_eq!(
-        diagnose(EngineKind::Docker, &error, &facts).health,
-        EngineHealth::Stopped,
-        "{error}, {facts:?}"
-    );
+    let diagnosis = diagnose(engine.endpoint(), &error, &facts);
+    assert_eq!(diagnosis.health, EngineHealth::Stopped, "{error}, {facts:?}");
 
     daemon.restart();
     daemon.ready().await;

@@ -10,6 +10,7 @@ use aicockpit_protocol::ContainerId;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 use kube::api::LogParams;
 use serde::Deserialize;
@@ -55,6 +56,7 @@ impl Counters {
 /// Of `metrics.k8s.io/v1beta1`.
 #[derive(Deserialize)]
 struct PodMetrics {
+    timestamp: Time,
     containers: Vec<ContainerMetrics>,
 }
 
@@ -79,12 +81,9 @@ impl KubernetesEngine {
             pod.name_any()
         );
         let request = http_get(&path)?;
-        let metrics = found(self.client().await?.request::<PodMetrics>(request).await)?.ok_or_else(|| {
-            EngineError::Unsupported("the cluster has no figures of this pod yet".to_owned())
-        })?;
-        let main = metrics.containers.iter().find(|container| container.name == MAIN);
-        let usage = main.map(|container| &container.usage).ok_or_else(|| {
-            EngineError::Unsupported("the cluster has no figures of this container yet".to_owned())
+        let metrics = found(self.client().await?.request::<PodMetrics>(request).await)?;
+        let usage = metrics.as_ref().and_then(|metrics| usage(metrics, &pod)).ok_or_else(|| {
+            EngineError::Unsupported(format!("the cluster has no figures of {} yet", pod.name_any()))
         })?;
         let unreadable = || EngineError::Engine("the cluster's figures cannot be read".to_owned());
         let nanocores = quantity(&usage.cpu, 1e9).ok_or_else(unreadable)?;
@@ -93,6 +92,7 @@ impl KubernetesEngine {
             cpu_total_ns: self.shared.counters.add(id.as_str(), uid, nanocores, Instant::now()),
             memory_bytes: quantity(&usage.memory, 1.0).ok_or_else(unreadable)?,
             memory_limit_bytes: memory_limit(&pod),
+            cpu_and_memory_only: true,
             ..ContainerStats::default()
         })
     }
@@ -141,6 +141,15 @@ fn http_get(path: &str) -> Result<http::Request<Vec<u8>>> {
         .map_err(|error| EngineError::Engine(format!("{path} is no address: {error}")))
 }
 
+/// What the main container used. A pod's figures are kept under its name: those from before the container's start are
+/// of the one before it.
+fn usage<'a>(metrics: &'a PodMetrics, pod: &Pod) -> Option<&'a Usage> {
+    let running = main_status(pod)?.state.as_ref()?.running.as_ref()?;
+    let is_older = running.started_at.as_ref().is_some_and(|started| metrics.timestamp.0 < started.0);
+    let main = metrics.containers.iter().find(|container| container.name == MAIN)?;
+    (!is_older).then_some(&main.usage)
+}
+
 fn memory_limit(pod: &Pod) -> Option<u64> {
     let main = pod.spec.as_ref()?.containers.iter().find(|container| container.name == MAIN)?;
     quantity(&main.resources.as_ref()?.limits.as_ref()?.get("memory")?.0, 1.0)
@@ -149,7 +158,34 @@ fn memory_limit(pod: &Pod) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
     use std::time::Duration;
+
+    #[test]
+    fn figures_of_the_pod_before_are_not_taken_for_those_of_its_successor() {
+        let metrics = json!({
+            "timestamp": "2026-01-01T10:00:00Z", "window": "15s",
+            "containers": [
+                { "name": "sidecar", "usage": { "cpu": "1", "memory": "1Gi" } },
+                { "name": MAIN, "usage": { "cpu": "250m", "memory": "12Mi" } },
+            ],
+        });
+        let metrics: PodMetrics = serde_json::from_value(metrics).unwrap();
+        let pod = |state: serde_json::Value| -> Pod {
+            let status = json!({
+                "name": MAIN, "image": "", "imageID": "", "ready": true, "restartCount": 0, "state": state,
+            });
+            serde_json::from_value(json!({ "status": { "containerStatuses": [status] } })).unwrap()
+        };
+        for (state, memory) in [
+            (json!({ "running": { "startedAt": "2026-01-01T09:59:45Z" } }), Some("12Mi")),
+            (json!({ "running": { "startedAt": "2026-01-01T10:00:01Z" } }), None),
+            (json!({ "waiting": {} }), None),
+        ] {
+            let found = usage(&metrics, &pod(state)).map(|usage| usage.memory.as_str());
+            assert_eq!(found, memory);
+        }
+    }
 
     #[test]
     fn a_rate_becomes_a_counter_that_begins_anew_with_the_pod() {

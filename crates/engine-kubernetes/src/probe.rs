@@ -37,6 +37,8 @@ const NEEDED: &[(&str, &str, &[&str])] = &[
 ];
 /// What only the cluster's words need.
 const WISHED: (&str, &str, &[&str]) = ("", "events", &["list", "watch"]);
+/// What only the cluster's figures need.
+const METRICS: (&str, &str, &[&str]) = ("metrics.k8s.io", "pods", &["get"]);
 
 impl KubernetesEngine {
     pub(crate) async fn probe_cluster(&self) -> Result<EngineVersion> {
@@ -90,7 +92,15 @@ impl KubernetesEngine {
         }
         let (privileged, nodes, metrics) =
             tokio::join!(self.allows_sudo(), self.gpus(&settings), self.has_metrics());
-        let knows_events = rules.is_none_or(|rules| lacking(&rules, WISHED).is_empty());
+        let allows = |wished| rules.as_ref().is_none_or(|rules| lacking(rules, wished).is_empty());
+        let knows_events = allows(WISHED);
+        let metrics = if !metrics {
+            Metrics::Absent
+        } else if allows(METRICS) {
+            Metrics::Readable
+        } else {
+            Metrics::Forbidden
+        };
         let facts = Facts { sudo: privileged?, gpu: nodes, metrics, knows_events, namespace };
         let known = Known {
             capabilities: capabilities(&facts),
@@ -174,15 +184,22 @@ struct Facts {
     namespace: String,
     sudo: bool,
     gpu: Option<bool>,
-    metrics: bool,
+    metrics: Metrics,
     knows_events: bool,
+}
+
+#[derive(PartialEq)]
+enum Metrics {
+    Readable,
+    Forbidden,
+    Absent,
 }
 
 fn capabilities(facts: &Facts) -> EngineCapabilities {
     EngineCapabilities {
         memory_limit: true,
         cpu_limit: true,
-        stats: facts.metrics,
+        stats: facts.metrics == Metrics::Readable,
         gpu: facts.gpu.unwrap_or(true),
         sudo: facts.sudo,
         self_healing: true,
@@ -213,8 +230,15 @@ fn notes(facts: &Facts) -> Vec<String> {
                 .to_owned(),
         ),
     }
-    if !facts.metrics {
-        notes.push("The cluster has no metrics API: figures of use come from the agent.".to_owned());
+    match facts.metrics {
+        Metrics::Readable => {}
+        Metrics::Forbidden => notes.push(
+            "This account may not read the cluster's metrics API: figures of use come from the agent."
+                .to_owned(),
+        ),
+        Metrics::Absent => {
+            notes.push("The cluster has no metrics API: figures of use come from the agent.".to_owned());
+        }
     }
     if !facts.knows_events {
         notes.push(
@@ -299,6 +323,7 @@ mod tests {
                 written.push(format!("{} {resource} [{}]", list("apiGroups:"), list("verbs:")));
             }
         }
+        assert_eq!(written.pop().as_deref(), Some("\"metrics.k8s.io\" \"pods\" [\"get\"]"));
         assert_eq!(written.pop().as_deref(), Some("\"\" \"events\" [\"get\", \"list\", \"watch\"]"));
         assert_eq!(written, lines);
     }

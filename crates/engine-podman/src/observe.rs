@@ -65,6 +65,7 @@ impl PodmanEngine {
             disk_read_bytes: number("BlockInput"),
             disk_written_bytes: number("BlockOutput"),
             pids: number("PIDs"),
+            cpu_and_memory_only: false,
         })
     }
 

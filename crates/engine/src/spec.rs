@@ -302,6 +302,8 @@ pub struct ContainerStats {
     pub disk_written_bytes: u64,
     /// Processes and threads.
     pub pids: u64,
+    /// Nothing but CPU and memory was measured; the rest is zero.
+    pub cpu_and_memory_only: bool,
 }
 
 /// A piece of a container's output.

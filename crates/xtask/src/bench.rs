@@ -3,6 +3,7 @@
 #[path = "bench_peers.rs"]
 mod peers;
 
+use crate::setup::Need;
 use crate::steps::Steps;
 use crate::{agent, cluster, display, paths, setup, shell, tools, ui};
 use std::path::{Path, PathBuf};
@@ -30,19 +31,23 @@ impl Arguments {
 /// Builds what is measured and measures; the table is printed, and written to target/bench.json.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut steps = Steps::default();
-    let surroundings = setup::for_tests(&mut steps)?;
+    let need = if arguments.wants(&["kubernetes"]) { Need::Cluster } else { Need::Engines };
+    let surroundings = setup::for_tests(&mut steps, need)?;
     steps.step("user interface", ui::build)?;
     steps.step("agent", agent::build)?;
-    // Always the same packages in one go: features differ by what is built together, and each set builds everything.
+    let wants_window = arguments.wants(&["P8"]);
     steps.step("product and measurements", || {
-        shell::run("cargo")
+        // Always the same packages in one go: features differ by what is built together, and each set builds
+        // everything. The window takes minutes of its own to link.
+        let build = shell::run("cargo")
             .args(["build", "--release", "--locked", "--package", "aicockpit-cli"])
-            .args(["--package", "aicockpit-desktop", "--package", "aicockpit-testkit", "--bins"])
-            .show()
+            .args(["--package", "aicockpit-desktop", "--package", "aicockpit-testkit"])
+            .args(["--bin", "aicockpit", "--bin", "bench"]);
+        if wants_window { build.args(["--bin", "aicockpit-desktop"]) } else { build }.show()
     })?;
     let found = steps.step("peers", || Ok(peers::install(arguments)))?;
     let release = paths::target().join("release");
-    let screen = if arguments.wants(&["P8"]) { Some(display::Screen::start()?) } else { None };
+    let screen = if wants_window { Some(display::Screen::start()?) } else { None };
     steps.step("measurements", || {
         let mut bench = cluster::tell(shell::run(release.join("bench")))
             .args(["--runs", &arguments.runs.to_string(), "--engine", &arguments.engine, "--json"])

@@ -9,6 +9,7 @@ mod certificates;
 mod clean;
 mod configuration;
 mod images;
+mod metrics;
 mod network;
 mod parts;
 mod process;
@@ -140,11 +141,16 @@ fn start(binary: &Path) -> anyhow::Result<()> {
         match part.name {
             // What a pod needs must be there before the node takes one.
             "containerd" => images::load()?,
-            "kube-apiserver" => storage::class()?,
+            "kube-apiserver" => {
+                storage::class()?;
+                metrics::permit()?;
+            }
+            "metrics-server" => metrics::register()?,
             _ => {}
         }
     }
-    parts::wait_for_node()
+    parts::wait_for_node()?;
+    metrics::wait_for_api()
 }
 
 /// Stops everything and cleans up.

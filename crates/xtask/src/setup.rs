@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut steps = Steps::default();
     if arguments.tests {
-        for_tests(&mut steps)?.keep();
+        for_tests(&mut steps, Need::Cluster)?.keep();
         return Ok(());
     }
     for_running(&mut steps, !arguments.headless, arguments.yes)?.keep();
@@ -57,6 +57,16 @@ pub(crate) fn for_running(steps: &mut Steps, desktop: bool, yes: bool) -> anyhow
     Ok(started)
 }
 
+/// What something is run against; each holds those before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Need {
+    Nothing,
+    /// Docker and Podman, with the images that tests run.
+    Engines,
+    /// The cluster, whose node gets its images from Docker.
+    Cluster,
+}
+
 /// What tests run against. Dropping it stops what was started for it; the cluster first, as it was started last.
 pub(crate) struct Surroundings {
     cluster: Option<Cluster>,
@@ -73,21 +83,27 @@ impl Surroundings {
     }
 }
 
-/// What the tests take.
-pub(crate) fn for_tests(steps: &mut Steps) -> anyhow::Result<Surroundings> {
+/// What the tests take, as far as it is needed.
+pub(crate) fn for_tests(steps: &mut Steps, need: Need) -> anyhow::Result<Surroundings> {
+    let mut surroundings = Surroundings { cluster: None, engines: engines::Started::default() };
     steps.step("system packages", || {
-        packages::install(&[Purpose::Build, Purpose::Desktop, Purpose::Tests, Purpose::Cluster], true)
+        let mut purposes = vec![Purpose::Build, Purpose::Desktop, Purpose::Tests];
+        if need >= Need::Cluster {
+            purposes.push(Purpose::Cluster);
+        }
+        packages::install(&purposes, true)
     })?;
-    let engines = steps.step("engines", || {
-        let mut started = engines::Started::default();
-        engines::docker(&mut started)?;
-        engines::podman(&mut started)?;
-        Ok(started)
-    })?;
-    steps.step("Debian image", engines::debian_image)?;
-    steps.step("base image", engines::base_image)?;
-    let cluster = steps.step("cluster", cluster::for_tests)?;
-    let surroundings = Surroundings { cluster, engines };
+    if need >= Need::Engines {
+        steps.step("engines", || {
+            engines::docker(&mut surroundings.engines)?;
+            engines::podman(&mut surroundings.engines)
+        })?;
+        steps.step("Debian image", engines::debian_image)?;
+        steps.step("base image", engines::base_image)?;
+    }
+    if need >= Need::Cluster {
+        surroundings.cluster = steps.step("cluster", cluster::for_tests)?;
+    }
     steps.step("tools", tools::install)?;
     steps.step("npm packages", || {
         ui::packages("ui")?;

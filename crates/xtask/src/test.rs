@@ -1,28 +1,32 @@
 //! Every test.
 
+use crate::setup::Need;
 use crate::steps::Steps;
 use crate::{agent, check, cluster, display, engines, fuzz, paths, setup, shell, tools, ui};
 use anyhow::bail;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Only the steps whose name holds one of these words, after the set-up. What they need must have been built.
+    /// Only the steps whose name holds one of these words, after the set-up that they take. What they need must have been
+    /// built.
     #[arg(long, num_args = 1..)]
     only: Vec<String>,
 }
 
-type Step = (&'static str, fn() -> anyhow::Result<()>);
+type Step = (&'static str, Need, fn() -> anyhow::Result<()>);
 
 /// In the order in which a failure costs least.
 const STEPS: &[Step] = &[
-    ("format", || shell::run("cargo").args(["fmt", "--all", "--check"]).show()),
-    ("crates, generated file, top level", check::run),
-    ("licences, bans, sources", || {
+    ("format", Need::Nothing, || shell::run("cargo").args(["fmt", "--all", "--check"]).show()),
+    ("crates, generated file, top level", Need::Nothing, check::run),
+    ("licences, bans, sources", Need::Nothing, || {
         shell::run(tools::bin().join("cargo-deny")).args(["check", "bans", "licenses", "sources"]).show()
     }),
-    ("UI: types", || ui::script("ui", "typecheck").and_then(|()| ui::script("tests/e2e", "typecheck"))),
-    ("UI: lint", || ui::script("ui", "lint")),
-    ("UI: format", || {
+    ("UI: types", Need::Nothing, || {
+        ui::script("ui", "typecheck").and_then(|()| ui::script("tests/e2e", "typecheck"))
+    }),
+    ("UI: lint", Need::Nothing, || ui::script("ui", "lint")),
+    ("UI: format", Need::Nothing, || {
         ui::script("ui", "format:check")?;
         shell::run("npx")
             .args([
@@ -37,31 +41,31 @@ const STEPS: &[Step] = &[
             .dir(paths::ui())
             .show()
     }),
-    ("UI: tests", || ui::script("ui", "test")),
-    ("UI: build", ui::build),
-    ("clippy", || {
+    ("UI: tests", Need::Nothing, || ui::script("ui", "test")),
+    ("UI: build", Need::Nothing, ui::build),
+    ("clippy", Need::Nothing, || {
         let arguments = ["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"];
         shell::run("cargo").args(arguments).show()
     }),
-    ("agent", agent::build),
+    ("agent", Need::Nothing, agent::build),
     // In one go with the tests, so that programs and tests share what they are made of: built apart, the features of
     // development dependencies would make most crates twice.
-    ("Rust: build", || {
+    ("Rust: build", Need::Nothing, || {
         shell::run("cargo").args(["build", "--workspace", "--all-targets", "--locked"]).show()
     }),
-    ("Rust: tests", rust_tests),
-    ("fuzz targets", fuzz::run),
-    ("Podman without rights", rootless),
-    ("browser, end to end", || browser(&[])),
-    ("window, end to end", window),
+    ("Rust: tests", Need::Cluster, rust_tests),
+    ("fuzz targets", Need::Nothing, fuzz::run),
+    ("Podman without rights", Need::Engines, rootless),
+    ("browser, end to end", Need::Cluster, || browser(&[])),
+    ("window, end to end", Need::Engines, window),
 ];
 
 /// Sets up and runs everything that CI runs.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let wanted = chosen(&arguments.only)?;
     let mut steps = Steps::default();
-    let surroundings = setup::for_tests(&mut steps)?;
-    for (name, work) in &wanted {
+    let surroundings = setup::for_tests(&mut steps, needed(&wanted))?;
+    for (name, _, work) in &wanted {
         steps.step(name, work)?;
     }
     drop(surroundings);
@@ -74,18 +78,22 @@ fn chosen(only: &[String]) -> anyhow::Result<Vec<Step>> {
     let is_meant = |name: &str| {
         only.is_empty() || only.iter().any(|word| name.to_lowercase().contains(&word.to_lowercase()))
     };
-    let wanted: Vec<Step> = STEPS.iter().copied().filter(|(name, _)| is_meant(name)).collect();
+    let wanted: Vec<Step> = STEPS.iter().copied().filter(|(name, ..)| is_meant(name)).collect();
     if wanted.is_empty() {
-        let names: Vec<_> = STEPS.iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = STEPS.iter().map(|(name, ..)| *name).collect();
         bail!("no step is called so; there are: {}", names.join("; "));
     }
     Ok(wanted)
 }
 
+fn needed(steps: &[Step]) -> Need {
+    steps.iter().map(|(_, need, _)| *need).max().unwrap_or(Need::Nothing)
+}
+
 /// Pictures of every screen in both themes, and nothing else.
 pub(crate) fn screenshots() -> anyhow::Result<()> {
     let mut steps = Steps::default();
-    let surroundings = setup::for_tests(&mut steps)?;
+    let surroundings = setup::for_tests(&mut steps, Need::Engines)?;
     steps.step("UI: build", ui::build)?;
     steps.step("agent", agent::build)?;
     steps.step("product", || crate::run::build("aicockpit-cli", false))?;
@@ -181,8 +189,17 @@ mod tests {
     #[test]
     fn steps_are_chosen_by_a_word_of_their_name_and_a_wrong_word_is_told() {
         assert_eq!(chosen(&[]).unwrap().len(), STEPS.len());
-        let names: Vec<_> = chosen(&["ui:".to_owned()]).unwrap().iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = chosen(&["ui:".to_owned()]).unwrap().iter().map(|(name, ..)| *name).collect();
         assert!(names.iter().all(|name| name.starts_with("UI: ")) && names.len() >= 4, "{names:?}");
         assert!(chosen(&["no such".to_owned()]).unwrap_err().to_string().contains("Rust: tests"));
+    }
+
+    #[test]
+    fn engines_and_the_cluster_are_there_for_the_steps_that_run_on_them() {
+        let needed = |word: &str| needed(&chosen(&[word.to_owned()]).unwrap());
+        assert_eq!(needed("UI"), Need::Nothing);
+        assert_eq!(needed("end to end"), Need::Cluster);
+        assert_eq!(needed("window"), Need::Engines);
+        assert_eq!(super::needed(STEPS), Need::Cluster);
     }
 }

@@ -31,7 +31,7 @@ const CLUSTER_LACKS: Partial<Record<Ability, { why: string; said: RegExp }>> = {
   commit: { why: "A pod cannot be saved as an image through Kubernetes’ API.", said: /sav|commit/i },
   pids_limit: { why: "Set by the cluster’s machines (kubelet), not by a pod.", said: /process|pids/i },
   stats: {
-    why: "The cluster offers no metrics API; the agent inside measures in its place.",
+    why: "The cluster offers no metrics API to this account; the agent inside measures in its place.",
     said: /metric|figure/i,
   },
   gpu: { why: "No machine of the cluster offers the resource that stands for a GPU.", said: /gpu/i },

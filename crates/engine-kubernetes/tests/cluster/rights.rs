@@ -28,18 +28,24 @@ where
 }
 
 /// A kubeconfig of an account that has `role` in the namespace and nothing else.
-async fn account(namespace: &TestNamespace, role: Value, folder: &std::path::Path) -> Endpoint {
-    make::<ServiceAccount>(namespace, json!({ "metadata": { "name": "person" } })).await;
+pub(crate) async fn account(
+    namespace: &TestNamespace,
+    person: &str,
+    mut role: Value,
+    folder: &std::path::Path,
+) -> Endpoint {
+    make::<ServiceAccount>(namespace, json!({ "metadata": { "name": person } })).await;
+    role["metadata"]["name"] = json!(person);
     make::<Role>(namespace, role).await;
     let binding = json!({
-        "metadata": { "name": "aicockpit" },
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "aicockpit" },
-        "subjects": [{ "kind": "ServiceAccount", "name": "person", "namespace": namespace.name }],
+        "metadata": { "name": person },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": person },
+        "subjects": [{ "kind": "ServiceAccount", "name": person, "namespace": namespace.name }],
     });
     make::<RoleBinding>(namespace, binding).await;
     let accounts: Api<ServiceAccount> = Api::namespaced(namespace.client.clone(), &namespace.name);
     let request: TokenRequest = serde_json::from_value(json!({ "spec": { "audiences": [] } })).unwrap();
-    let token = accounts.create_token_request("person", &PostParams::default(), &request).await.unwrap();
+    let token = accounts.create_token_request(person, &PostParams::default(), &request).await.unwrap();
     let mut config = serde_json::to_value(Kubeconfig::read_from(kubeconfig()).unwrap()).unwrap();
     let user = config["users"][0]["name"].clone();
     config["users"] = json!([{ "name": user, "user": { "token": token.status.unwrap().token } }]);
@@ -49,7 +55,7 @@ async fn account(namespace: &TestNamespace, role: Value, folder: &std::path::Pat
     discover_in(&file).unwrap().remove(0)
 }
 
-fn role() -> Value {
+pub(crate) fn role() -> Value {
     serde_yaml_ng::from_str(ROLE).unwrap()
 }
 
@@ -63,7 +69,7 @@ fn engine(namespace: &TestNamespace, endpoint: Endpoint) -> KubernetesEngine {
 async fn the_least_role_is_enough_for_a_workspaces_life() {
     let namespace = TestNamespace::new(&[]).await;
     let folder = tempfile::tempdir().unwrap();
-    let engine = engine(&namespace, account(&namespace, role(), folder.path()).await);
+    let engine = engine(&namespace, account(&namespace, "person", role(), folder.path()).await);
     let version = engine.probe().await.unwrap();
     assert!(
         version.notes.iter().any(|note| note.contains("may not look at the cluster's machines")),
@@ -92,7 +98,7 @@ async fn every_right_that_is_missing_is_named_before_anything_is_made() {
     role["rules"].as_array_mut().unwrap().retain(|rule| {
         rule["resources"] != json!(["statefulsets"]) && rule["resources"] != json!(["pods/exec"])
     });
-    let engine = engine(&namespace, account(&namespace, role, folder.path()).await);
+    let engine = engine(&namespace, account(&namespace, "person", role, folder.path()).await);
     match engine.probe().await {
         Err(EngineError::NotPermitted(why)) => {
             for words in
@@ -110,7 +116,7 @@ async fn every_right_that_is_missing_is_named_before_anything_is_made() {
 async fn credentials_that_are_not_accepted_are_told() {
     let namespace = TestNamespace::new(&[]).await;
     let folder = tempfile::tempdir().unwrap();
-    let endpoint = account(&namespace, role(), folder.path()).await;
+    let endpoint = account(&namespace, "person", role(), folder.path()).await;
     let file = folder.path().join("kubeconfig");
     let mut config: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     config["users"][0]["user"] = json!({ "token": "expired" });

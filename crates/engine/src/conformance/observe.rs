@@ -79,21 +79,26 @@ pub(super) async fn stats_count_up(case: Arc<Case>) -> Outcome {
     let limit = 256 << 20;
     spec.memory_bytes = case.engine.capabilities().memory_limit.then_some(limit);
     let id = case.start(&spec).await?;
-    let before = case.engine.stats(&id).await?;
+    // An engine's figures may come from what is measured now and then.
+    let before = case.eventually(async || Ok(case.engine.stats(&id).await?)).await?;
     case.shell(&id, "n=0; while [ $n -lt 200000 ]; do n=$((n+1)); done").await?;
-    let after = case.engine.stats(&id).await?;
-    ensure!(
-        after.cpu_total_ns > before.cpu_total_ns + 10_000_000,
-        "CPU time after a loop: {before:?}, then {after:?}"
-    );
+    let counted = async || {
+        let after = case.engine.stats(&id).await?;
+        ensure!(
+            after.cpu_total_ns > before.cpu_total_ns + 10_000_000,
+            "CPU time after a loop: {before:?}, then {after:?}"
+        );
+        Ok(after)
+    };
+    let after = case.eventually(counted).await?;
     ensure!(after.memory_bytes > 0 && after.memory_bytes < limit, "memory in use: {after:?}");
     ensure_eq!(after.memory_limit_bytes, spec.memory_bytes, "limit");
-    ensure!(after.pids >= 1, "processes: {after:?}");
+    ensure!(after.pids >= 1 || after.cpu_and_memory_only, "processes: {after:?}");
     case.engine.stop_container(&id, Duration::ZERO).await?;
     ensure_error!(case.engine.stats(&id).await, EngineError::Conflict(_));
 
     let unlimited = case.start(&case.idle("unlimited")).await?;
-    let stats = case.engine.stats(&unlimited).await?;
+    let stats = case.eventually(async || Ok(case.engine.stats(&unlimited).await?)).await?;
     ensure_eq!(stats.memory_limit_bytes, None, "limit where none is set");
     Ok(Verdict::Passed)
 }

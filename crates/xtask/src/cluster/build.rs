@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
-const SOURCES: &[&str] = &["go.mod", "go.sum", "main.go", "provisioner.go"];
+const SOURCES: &[&str] = &["go.mod", "go.sum", "main.go", "metrics.go", "provisioner.go"];
 /// Parts of one version tell each other's apart by it, and kubectl tells a person.
 const FLAGS: &[&str] = &[
     "-trimpath",
@@ -29,7 +29,8 @@ pub(super) fn binary() -> anyhow::Result<PathBuf> {
     let sources = paths::root().join("tests/cluster");
     let (go, version) = go()?;
     let binary = folder().join(format!("kubernetes-{}", hash(&sources, &version)?));
-    if binary.is_file() && kubectl().exists() {
+    let is_linked = std::fs::read_link(kubectl()).is_ok_and(|target| target == binary);
+    if binary.is_file() && is_linked {
         println!("Kubernetes: built");
         return Ok(binary);
     }

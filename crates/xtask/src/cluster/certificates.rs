@@ -1,7 +1,7 @@
 //! Keys, certificates and kubeconfigs of the cluster.
 
 use super::network::{NODE, NODE_ADDRESS, SERVICE_ADDRESS};
-use super::{configuration, run_folder};
+use super::{configuration, metrics, run_folder};
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,8 +20,12 @@ const CLIENTS: &[(&str, &str, Option<&str>)] = &[
     ("kube-controller-manager", "system:kube-controller-manager", None),
     ("kube-scheduler", "system:kube-scheduler", None),
     ("kube-proxy", "system:kube-proxy", None),
+    ("metrics-server", metrics::USER, None),
     ("kubelet", "system:node:aicockpit", Some("system:nodes")),
 ];
+
+/// By whose certificate the API server hands requests on to the metrics API: nobody else may name the asker there.
+pub(super) const FRONT_PROXY: &str = "front-proxy";
 
 /// The folder of keys and certificates.
 pub(super) fn folder() -> PathBuf {
@@ -41,7 +45,7 @@ pub(super) fn write() -> anyhow::Result<()> {
         return Ok(());
     }
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let authority = authority()?;
+    let authority = authority("AiCockpit test cluster")?;
     write_private(&folder.join("ca.crt"), &authority.pem())?;
     let accounts = KeyPair::generate()?;
     write_private(&folder.join("service-accounts.key"), &accounts.serialize_pem())?;
@@ -52,6 +56,10 @@ pub(super) fn write() -> anyhow::Result<()> {
     pair(&folder, &authority, "kube-apiserver", None, &server)?;
     pair(&folder, &authority, "kubelet", None, &[NODE, NODE_ADDRESS])?;
     pair(&folder, &authority, "kubelet-client", Some("system:masters"), &[])?;
+    pair(&folder, &authority, "metrics-server", None, &[metrics::HOST])?;
+    let front_proxy = self::authority("AiCockpit test cluster, front proxy")?;
+    write_private(&folder.join("front-proxy-ca.crt"), &front_proxy.pem())?;
+    pair(&folder, &front_proxy, FRONT_PROXY, None, &[])?;
     for (name, user, group) in CLIENTS.iter().rev() {
         let (certificate, key) = signed(&authority, user, *group, &[])?;
         let text = configuration::kubeconfig(
@@ -66,9 +74,9 @@ pub(super) fn write() -> anyhow::Result<()> {
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
-fn authority() -> anyhow::Result<Authority> {
+fn authority(name: &str) -> anyhow::Result<Authority> {
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "AiCockpit test cluster");
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
     CertifiedIssuer::self_signed(params, KeyPair::generate()?).context("cannot make the cluster's authority")

@@ -1,13 +1,13 @@
 //! The cluster's parts: their command lines, in the order of their start, and how to see that they answer.
 
-use super::certificates::{folder as keys, kubeconfig};
+use super::certificates::{FRONT_PROXY, folder as keys, kubeconfig};
 use super::configuration::{self, API_PORT};
 use super::network::{NODE, NODE_ADDRESS, PODS, SERVICES};
 use super::process::Part;
-use super::{START_LIMIT, build, run_folder, volumes};
+use super::{START_LIMIT, build, metrics, run_folder, volumes};
 use crate::engines;
 use crate::shell::{self, Run};
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use std::path::Path;
 
 const ETCD_PORT: u16 = 12379;
@@ -29,6 +29,7 @@ pub(super) const NAMES: &[&str] = &[
     "provisioner",
     "kubelet",
     "kube-proxy",
+    "metrics-server",
 ];
 
 /// All parts, in the order of [`NAMES`].
@@ -42,12 +43,22 @@ pub(super) fn parts(binary: &Path) -> Vec<Part> {
         provisioner(binary),
         kubelet(binary),
         proxy(binary),
+        metrics_server(binary),
     ]
 }
 
 /// Begins a kubectl command as the administrator.
 pub(super) fn kubectl() -> Run {
     shell::run(build::kubectl()).quiet().args(["--kubeconfig"]).args([super::kubeconfig()])
+}
+
+/// Makes what a manifest describes, unless it is there. `name` is the file's, in the run folder.
+pub(super) fn apply(name: &str, manifest: &str) -> anyhow::Result<()> {
+    let path = run_folder().join(name);
+    std::fs::write(&path, manifest).with_context(|| format!("cannot write {}", path.display()))?;
+    let apply = kubectl().args(["apply", "--filename"]).args([&path]);
+    print!("{}", apply.output().with_context(|| format!("cannot make what {} describes", path.display()))?);
+    Ok(())
 }
 
 /// Begins a command of containerd's client.
@@ -131,6 +142,15 @@ fn api_server(binary: &Path) -> Part {
         "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
         format!("--service-account-key-file={keys}/service-accounts.pub"),
         format!("--service-account-signing-key-file={keys}/service-accounts.key"),
+        // The metrics API is another process's: requests are handed on, with the asker's name in headers.
+        "--enable-aggregator-routing=true".to_owned(),
+        format!("--proxy-client-cert-file={keys}/{FRONT_PROXY}.crt"),
+        format!("--proxy-client-key-file={keys}/{FRONT_PROXY}.key"),
+        format!("--requestheader-client-ca-file={keys}/front-proxy-ca.crt"),
+        format!("--requestheader-allowed-names={FRONT_PROXY}"),
+        "--requestheader-username-headers=X-Remote-User".to_owned(),
+        "--requestheader-group-headers=X-Remote-Group".to_owned(),
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-".to_owned(),
     ];
     Part {
         name: "kube-apiserver",
@@ -215,6 +235,29 @@ fn proxy(binary: &Path) -> Part {
         name: "kube-proxy",
         command: part(binary, "kube-proxy", &arguments),
         answers: Box::new(|| answers(&format!("http://127.0.0.1:{PROXY_PORT}/healthz"))),
+    }
+}
+
+fn metrics_server(binary: &Path) -> Part {
+    let (keys, account) = (keys().display().to_string(), kubeconfig("metrics-server").display().to_string());
+    let arguments = [
+        format!("--kubeconfig={account}"),
+        format!("--authentication-kubeconfig={account}"),
+        format!("--authorization-kubeconfig={account}"),
+        "--authentication-skip-lookup=true".to_owned(),
+        format!("--requestheader-client-ca-file={keys}/front-proxy-ca.crt"),
+        format!("--requestheader-allowed-names={FRONT_PROXY}"),
+        format!("--bind-address={NODE_ADDRESS}"),
+        format!("--secure-port={}", metrics::PORT),
+        format!("--tls-cert-file={keys}/metrics-server.crt"),
+        format!("--tls-private-key-file={keys}/metrics-server.key"),
+        format!("--kubelet-certificate-authority={keys}/ca.crt"),
+        "--metric-resolution=15s".to_owned(),
+    ];
+    Part {
+        name: "metrics-server",
+        command: part(binary, "metrics-server", &arguments),
+        answers: Box::new(|| answers(&format!("https://{NODE_ADDRESS}:{}/livez", metrics::PORT))),
     }
 }
 
