@@ -1,7 +1,7 @@
 //! Containers: made, looked at, listed, removed.
 
 use crate::error::{engine_error, found};
-use crate::names::{self, CONTAINER, KEEP, LABELS, MANAGER, pod_of_set};
+use crate::names::{self, CONTAINER, KEEP, LABELS, MANAGER, UNDO, pod_of_set};
 use crate::pod::{GONE_WITHIN, PodTemplate, gone};
 use crate::{KubernetesEngine, networks, state};
 use aicockpit_engine::{
@@ -81,7 +81,7 @@ impl KubernetesEngine {
     async fn apply_set(&self, spec: &ContainerSpec, template: &PodTemplate) -> Result<Value> {
         let name = &spec.name;
         let metadata = self.metadata(spec);
-        let set = json!({
+        let mut set = json!({
             "apiVersion": "apps/v1",
             "kind": "StatefulSet",
             "metadata": metadata,
@@ -94,6 +94,9 @@ impl KubernetesEngine {
                 "template": { "metadata": template.metadata, "spec": template.spec },
             },
         });
+        if let Some(undo) = &template.undo {
+            set["metadata"]["annotations"][UNDO] = json!(undo.to_string());
+        }
         let made = self.apply(&self.api::<StatefulSet>().await?, name, set).await?;
         let owner = owner("apps/v1", "StatefulSet", &made.metadata);
         // Gives the pod its name in the cluster's DNS.

@@ -2,63 +2,93 @@
 //!
 //! A pod's init container waits until the program is there. Where the settings name an image that carries it that
 //! container brings it itself; else it comes from here, through the API, whenever such a pod is seen waiting: after a
-//! start that a person asked for, and after one that the cluster made by itself.
+//! start that a person asked for, and after one that the cluster made by itself. The cluster tells a second late that
+//! a container runs, so whoever waits for a start tries before it does.
 
 use crate::KubernetesEngine;
+use crate::error::found;
 use crate::names::{AGENT, MAIN, PROGRAM};
+use crate::placement::brings_itself;
 use crate::pod::program_path;
+use crate::state::{self, PodState};
 use aicockpit_engine::{EngineError, ExecExit, Program, Result};
 use aicockpit_protocol::ContainerId;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Takes `$2` bytes for the program `$1`, by way of `$3`. Counts them: a connection that is cut ends the input, too.
 const TAKE: &str =
     "head -c \"$2\" >\"$3\" && [ \"$(wc -c <\"$3\")\" -eq \"$2\" ] && chmod 755 \"$3\" && mv \"$3\" \"$1\"";
-/// Tries: an init container that has just begun may not take a program yet.
+/// Tries, once the cluster says that the init container runs: one that has just begun may not take a program yet.
 const TRIES: u32 = 5;
-/// Wait between them.
-const WAIT: Duration = Duration::from_millis(200);
+/// Wait between tries at first, and at most: an image may take long to come.
+const WAIT: Duration = Duration::from_millis(100);
+const MAX_WAIT: Duration = Duration::from_secs(2);
 /// Time for one try, on a slow way.
 const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 /// Bytes of a failed program's words that are kept.
 const MAX_WORDS: u64 = 2048;
+/// Pods that have their program and are remembered: the cluster may say for a moment that they still wait.
+const REMEMBERED: usize = 256;
 
-/// Pods that are being brought the program now, by uid.
+/// What is known of pods that wait for the program, by uid.
 #[derive(Default)]
-pub(crate) struct Deliveries(Mutex<HashSet<String>>);
+pub(crate) struct Deliveries(Mutex<Known>);
 
-/// One of them; it ends with this.
+#[derive(Default)]
+struct Known {
+    under_way: HashSet<String>,
+    done: VecDeque<String>,
+}
+
+/// A delivery that is under way; it ends with this.
 struct UnderWay<'a> {
     all: &'a Deliveries,
     pod: String,
 }
 
 impl Deliveries {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing where one is under way or done.
     fn begin(&self, pod: &Pod) -> Option<UnderWay<'_>> {
         let pod = pod.uid().unwrap_or_default();
-        let is_new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(pod.clone());
-        is_new.then(|| UnderWay { all: self, pod })
+        let mut known = self.known();
+        if known.done.contains(&pod) || !known.under_way.insert(pod.clone()) {
+            return None;
+        }
+        Some(UnderWay { all: self, pod })
+    }
+}
+
+impl UnderWay<'_> {
+    fn done(self) {
+        let mut known = self.all.known();
+        known.done.truncate(REMEMBERED - 1);
+        known.done.push_front(self.pod.clone());
     }
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.pod);
+        self.all.known().under_way.remove(&self.pod);
     }
 }
 
 impl KubernetesEngine {
-    /// Brings the program to a pod that waits for it. Nothing is done where that is under way already.
+    /// Brings the program to a pod that waits for it, or will. Nothing is done where that is under way or done.
     pub(crate) async fn deliver(&self, pod: &Pod) -> Result<()> {
-        if self.settings().agent_image.is_some_and(|image| !image.is_empty()) {
+        // It may have been made under other settings.
+        if brings_itself(pod) {
             return Ok(());
         }
-        let Some(_under_way) = self.shared.deliveries.begin(pod) else { return Ok(()) };
+        let Some(under_way) = self.shared.deliveries.begin(pod) else { return Ok(()) };
         let (Some(program), Some(path)) = (&self.surroundings.program, pod.annotations().get(PROGRAM)) else {
             return Err(EngineError::Unsupported(format!(
                 "there is no program for the pod {}",
@@ -68,21 +98,29 @@ impl KubernetesEngine {
         let part = format!("{path}.part");
         let length = program.len.to_string();
         let command = ["sh", "-c", TAKE, "sh", path, &length, &part].map(str::to_owned);
-        let mut tries = 1;
+        let (mut tries, mut wait) = (0, WAIT);
+        let mut seen = state::of_pod(pod);
         loop {
+            tries += u32::from(seen == PodState::NeedsProgram);
             match self.send_in_time(pod, AGENT, &command, program).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    under_way.done();
+                    return Ok(());
+                }
                 Err(error) if tries == TRIES => return Err(error),
                 Err(error) => {
-                    tracing::info!(pod = %pod.name_any(), %error, "trying again to bring the program")
+                    tracing::debug!(pod = %pod.name_any(), %error, "trying again to bring the program")
                 }
             }
-            tries += 1;
-            tokio::time::sleep(WAIT).await;
-            // The init container may have its program by now, from another cockpit.
-            let now =
-                self.api::<Pod>().await?.get(&pod.name_any()).await.map_err(crate::error::engine_error)?;
-            if crate::state::of_pod(&now) != crate::state::PodState::NeedsProgram {
+            tokio::time::sleep(wait).await;
+            wait = (wait * 3 / 2).min(MAX_WAIT);
+            let now = found(self.api::<Pod>().await?.get(&pod.name_any()).await)?;
+            seen = match now.filter(|now| now.uid() == pod.uid()) {
+                Some(now) => state::of_pod(&now),
+                None => return Ok(()),
+            };
+            // It may have its program by now, from another cockpit, or be beyond help.
+            if !matches!(seen, PodState::NeedsProgram | PodState::Starting(_)) {
                 return Ok(());
             }
         }

@@ -21,6 +21,8 @@ pub(crate) const LABELS: &str = "aicockpit.dev/labels";
 pub(crate) const STARTED: &str = "aicockpit.dev/started";
 /// Annotation of a pod: the file name of the product's program that it waits for.
 pub(crate) const PROGRAM: &str = "aicockpit.dev/program";
+/// Annotation of a StatefulSet: the merge patch that takes the settings' pod template out of its own again.
+pub(crate) const UNDO: &str = "aicockpit.dev/undo-template";
 /// Finalizer that keeps a stopped pod's exit status until it is removed.
 pub(crate) const KEEP: &str = "aicockpit.dev/exit-status";
 /// Name of a workspace's container within its pod.

@@ -2,6 +2,7 @@
 
 use crate::error::found;
 use crate::names::{self, AGENT, CONTAINER, LABELS, MAIN, NETWORK, PROGRAM};
+use crate::placement::{bringing, place};
 use crate::{KubernetesEngine, networks};
 use aicockpit_engine::{ContainerSpec, EngineError, Mount, MountSource, Program, Result};
 use aicockpit_protocol::engine::ClusterSettings;
@@ -30,6 +31,8 @@ pub(crate) struct PodTemplate {
     pub(crate) spec: Value,
     /// Empty where it needs no secret.
     pub(crate) secret: Map<String, Value>,
+    /// What takes the settings' own pod template out of the specification again.
+    pub(crate) undo: Option<Value>,
 }
 
 /// The file of the product's program in a container that mounts it at `target`.
@@ -92,48 +95,10 @@ pub(crate) fn template(
         "enableServiceLinks": false,
     });
     set(&mut pod, "hostname", spec.hostname.as_ref().map(|name| json!(name)));
-    place(&mut pod, settings);
+    let undo = place(&mut pod, settings);
     let mut secret = env;
     secret.extend(parts.files);
-    Ok(PodTemplate { metadata: metadata(spec, settings, &parts.program), spec: pod, secret })
-}
-
-/// Where the settings say that pods go, and what else they have.
-fn place(pod: &mut Value, settings: &ClusterSettings) {
-    let named = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
-    if !settings.node_selector.is_empty() {
-        pod["nodeSelector"] = json!(settings.node_selector);
-    }
-    if !settings.tolerations.is_empty() {
-        pod["tolerations"] = json!(settings.tolerations);
-    }
-    set(pod, "runtimeClassName", named(&settings.runtime_class).map(|name| json!(name)));
-    set(pod, "serviceAccountName", named(&settings.service_account).map(|name| json!(name)));
-    set(pod, "imagePullSecrets", named(&settings.pull_secret).map(|name| json!([{ "name": name }])));
-    if let Some(patch) = &settings.pod_template {
-        merge(pod, patch);
-    }
-}
-
-/// A JSON merge patch (RFC 7386).
-fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    for (key, value) in patch {
-        match value {
-            Value::Null => {
-                if let Some(object) = target.as_object_mut() {
-                    object.remove(key);
-                }
-            }
-            value => merge(&mut target[key], value),
-        }
-    }
+    Ok(PodTemplate { metadata: metadata(spec, settings, &parts.program), spec: pod, secret, undo })
 }
 
 fn metadata(spec: &ContainerSpec, settings: &ClusterSettings, program: &Option<String>) -> Value {
@@ -194,9 +159,12 @@ fn resources(spec: &ContainerSpec, settings: &ClusterSettings) -> Value {
     json!({ "limits": limits, "requests": requests })
 }
 
-fn set(target: &mut Value, key: &str, value: Option<Value>) {
-    if let Some(value) = value {
-        target[key] = value;
+/// Gives an object a field, or takes it away.
+pub(crate) fn set(target: &mut Value, key: &str, value: Option<Value>) {
+    match (value, target.as_object_mut()) {
+        (Some(value), Some(object)) => drop(object.insert(key.to_owned(), value)),
+        (None, Some(object)) => drop(object.remove(key)),
+        (_, None) => {}
     }
 }
 
@@ -285,11 +253,7 @@ impl Parts {
 
 /// The init container after which the program is there.
 fn agent(settings: &ClusterSettings, volume: &str, target: &str, path: &str) -> Value {
-    let of_image = settings.agent_image.as_ref().filter(|image| !image.is_empty());
-    let (image, command) = match of_image {
-        Some(image) => (image, json!(["/aicockpit-agent", "install", path])),
-        None => (&settings.base_image, json!(["sh", "-c", WAIT, "sh", path])),
-    };
+    let (image, command) = bringing(settings, path);
     json!({
         "name": AGENT,
         "image": image,

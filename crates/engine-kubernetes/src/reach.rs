@@ -3,12 +3,19 @@
 use crate::{KubernetesEngine, discover, error::engine_error};
 use aicockpit_engine::{EngineError, Result};
 use aicockpit_protocol::engine::EngineCapabilities;
+use hyper_timeout::TimeoutConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use k8s_openapi::NamespaceResourceScope;
+use kube::client::retry::RetryPolicy;
+use kube::client::{ClientBuilder, ConfigExt as _};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, Resource};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
+use tower::retry::RetryLayer;
+use tower::{BoxError, ServiceBuilder};
 
 /// Sentences held for those who follow the events.
 const TOLD_AHEAD: usize = 64;
@@ -129,6 +136,29 @@ async fn connect(address: &str) -> Result<Connected> {
     config.read_timeout = None;
     config.write_timeout = None;
     let namespace = config.default_namespace.clone();
-    let client = Client::try_from(config).map_err(engine_error)?;
-    Ok(Connected { client, namespace })
+    let client = match config.proxy_url {
+        Some(_) => Client::try_from(config),
+        None => prompt_client(config),
+    };
+    Ok(Connected { client: client.map_err(engine_error)?, namespace })
+}
+
+/// As kube's own client, but on connections that send what is small at once: kube leaves Nagle's algorithm on, so that
+/// a keystroke written beside other bytes waits until the other side has confirmed those.
+fn prompt_client(config: Config) -> kube::Result<Client> {
+    let mut tcp = HttpConnector::new();
+    // Its own would refuse https before the layer above it saw the address.
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp)?);
+    connector.set_connect_timeout(config.connect_timeout);
+    let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.default_retry.then(|| RetryLayer::new(RetryPolicy::server_retry())))
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(http);
+    Ok(ClientBuilder::new(service, config.default_namespace).build())
 }

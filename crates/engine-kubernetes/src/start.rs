@@ -1,19 +1,22 @@
 //! Starting a container, and why one does not start.
 
+use crate::KubernetesEngine;
 use crate::containers::{GATE, Objects, manager};
 use crate::error::engine_error;
 use crate::names::{self, KEEP, PROGRAM, STARTED, pod_of_set};
+use crate::placement::renewal;
 use crate::state::{self, PodState};
-use crate::{KubernetesEngine, pod};
 use aicockpit_engine::{EngineError, Result, error_from_answer};
 use aicockpit_protocol::ContainerId;
-use futures::{StreamExt as _, future::Either};
+use futures::future::Either;
+use futures::stream::{FuturesUnordered, StreamExt as _};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{Patch, PostParams};
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, ResourceExt as _};
-use serde_json::{Value, json};
+use serde_json::json;
+use std::collections::HashSet;
 
 /// A label that a controller of the cluster gives a pod and that another one must not have.
 const REVISION: &str = "controller-revision-hash";
@@ -41,46 +44,19 @@ impl KubernetesEngine {
         }
     }
 
-    /// Also brings the pod template up to date with the product's program of now: another one could not be brought.
-    /// A pod that is there would be replaced by that, so it keeps the one it has. The number of the change.
+    /// Also brings the pod template up to date with the settings and the product's program of now: another one could not
+    /// be brought. A pod that is there would be replaced by that, so it keeps what it has. The number of the change.
     async fn scale_up(&self, set: &StatefulSet, has_pod: bool) -> Result<Option<i64>> {
-        let mut patch = json!({
-            "metadata": { "annotations": { STARTED: "true" } },
-            "spec": { "replicas": 1 },
-        });
-        if let Some(template) = self.newer_program(set).filter(|_| !has_pod) {
-            patch["spec"]["template"] = template;
-        }
+        let mut patch = match has_pod {
+            true => json!({}),
+            false => renewal(set, &self.settings(), self.surroundings.program.as_ref()),
+        };
+        patch["metadata"]["annotations"][STARTED] = json!("true");
+        patch["spec"]["replicas"] = json!(1);
         let sets = self.api::<StatefulSet>().await?;
         let changed =
             sets.patch(&set.name_any(), &manager(), &Patch::Merge(patch)).await.map_err(engine_error)?;
         Ok(changed.resource_version().and_then(|version| version.parse().ok()))
-    }
-
-    /// The part of the pod template that names the product's program, where it names another one than there is.
-    fn newer_program(&self, set: &StatefulSet) -> Option<Value> {
-        let template = &set.spec.as_ref()?.template;
-        let before = template.metadata.as_ref()?.annotations.as_ref()?.get(PROGRAM)?;
-        let (folder, _) = before.rsplit_once('/')?;
-        let now = pod::program_path(folder, &self.surroundings.program.as_ref()?.file_name);
-        if *before == now {
-            return None;
-        }
-        // Lists are replaced whole by a merge patch.
-        let mut spec = serde_json::to_value(template.spec.as_ref()?).ok()?;
-        for list in ["containers", "initContainers"] {
-            for container in spec[list].as_array_mut().into_iter().flatten() {
-                for word in container["command"].as_array_mut().into_iter().flatten() {
-                    if word == before.as_str() {
-                        *word = json!(now);
-                    }
-                }
-            }
-        }
-        Some(json!({
-            "metadata": { "annotations": { PROGRAM: now } },
-            "spec": { "containers": spec["containers"], "initContainers": spec["initContainers"] },
-        }))
     }
 
     pub(crate) async fn scale(&self, name: &str, replicas: u32) -> Result<()> {
@@ -137,47 +113,63 @@ impl KubernetesEngine {
             false => futures::stream::pending().boxed(),
         };
         let mut both = futures::stream::select(pods, events);
-        while let Some(next) = both.next().await {
+        // Beside the watch: what is wrong with an image must be seen while its container is waited for.
+        let mut deliveries = FuturesUnordered::new();
+        let mut served = HashSet::new();
+        loop {
+            let next = tokio::select! {
+                Some(delivered) = deliveries.next(), if !deliveries.is_empty() => {
+                    delivered?;
+                    continue;
+                }
+                next = both.next() => next,
+            };
             match next {
-                Either::Left(Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod))) => {
-                    if let Some(outcome) = self.step_of(&pod).await {
+                Some(Either::Left(Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)))) => {
+                    if let Some(outcome) = step_of(&pod) {
                         return outcome;
                     }
+                    if is_placed(&pod) && served.insert(pod.uid()) {
+                        deliveries.push(async move { self.deliver(&pod).await });
+                    }
                 }
-                Either::Right(Ok(watcher::Event::Apply(event) | watcher::Event::InitApply(event))) => {
+                Some(Either::Right(Ok(watcher::Event::Apply(event) | watcher::Event::InitApply(event)))) => {
                     if is_new(&event, begun) {
                         return Err(refusal(event.message.unwrap_or_default()));
                     }
                 }
-                Either::Left(Err(error)) => return Err(watch_error(error)),
-                Either::Left(Ok(_)) | Either::Right(_) => {}
+                Some(Either::Left(Err(error))) => return Err(watch_error(error)),
+                Some(Either::Left(Ok(_)) | Either::Right(_)) => {}
+                None => return Err(EngineError::Unavailable("the cluster ended its answer".to_owned())),
             }
         }
-        Err(EngineError::Unavailable("the cluster ended its answer".to_owned()))
     }
+}
 
-    /// What a pod's state means for its start: absent while it is on its way.
-    async fn step_of(&self, pod: &Pod) -> Option<Result<()>> {
-        // The one before, which is still going.
-        if pod.metadata.deletion_timestamp.is_some() {
-            return None;
-        }
-        match state::of_pod(pod) {
-            PodState::Running => Some(Ok(())),
-            // It ran, which is what was asked for; how it ended is asked for apart.
-            PodState::Ended { status: Some(_), .. } => Some(Ok(())),
-            PodState::Ended { reason, .. } => {
-                Some(Err(EngineError::Refused(reason.unwrap_or_else(|| "the pod ended".to_owned()))))
-            }
-            PodState::NoImage(why) => Some(Err(image_error(why))),
-            PodState::NoStart(why) => Some(Err(error_from_answer(400, &why))),
-            PodState::NeedsProgram => match self.deliver(pod).await {
-                Ok(()) => None,
-                Err(error) => Some(Err(error)),
-            },
-            PodState::Gated | PodState::Starting(_) | PodState::Stranded(_) => None,
-        }
+/// What a pod's state means for its start: absent while it is on its way.
+fn step_of(pod: &Pod) -> Option<Result<()>> {
+    // The one before, which is still going.
+    if pod.metadata.deletion_timestamp.is_some() {
+        return None;
     }
+    match state::of_pod(pod) {
+        PodState::Running => Some(Ok(())),
+        // It ran, which is what was asked for; how it ended is asked for apart.
+        PodState::Ended { status: Some(_), .. } => Some(Ok(())),
+        PodState::Ended { reason, .. } => {
+            Some(Err(EngineError::Refused(reason.unwrap_or_else(|| "the pod ended".to_owned()))))
+        }
+        PodState::NoImage(why) => Some(Err(image_error(why))),
+        PodState::NoStart(why) => Some(Err(error_from_answer(400, &why))),
+        PodState::NeedsProgram | PodState::Gated | PodState::Starting(_) | PodState::Stranded(_) => None,
+    }
+}
+
+/// Whether a machine has a pod that takes the product's program, so that its containers are being made there.
+fn is_placed(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_none()
+        && pod.annotations().contains_key(PROGRAM)
+        && pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some())
 }
 
 /// Events are numbered with everything else in the cluster. Where they are not, none is taken for new by mistake of

@@ -38,6 +38,10 @@ export function ClusterForm({ engine, settings }: { engine: EngineInfo; settings
       <div className="flex flex-col divide-y divide-line rounded-md border border-line">
         <CommonFields {...fields} />
       </div>
+      <p className="text-sm text-faint">
+        Changes reach the workspaces that are there when they are next started. The image, storage class,
+        labels and GPU resource that a workspace was made with stay.
+      </p>
       <Fold label="Advanced">
         <div className="mt-1 flex flex-col divide-y divide-line rounded-md border border-line">
           <PlacementFields {...fields} />
@@ -110,7 +114,7 @@ function CommonFields(fields: FieldsProps) {
       <Row>
         <NumberSetting
           label="Volume size"
-          description="Of each workspace’s volume."
+          description="Of each workspace’s volume. A smaller one grows at its workspace’s next start, where the storage class allows it."
           {...STORAGE_GIB}
           unit="GiB"
           value={cluster.storage_gib}

@@ -195,7 +195,7 @@ impl Follower {
     }
 
     fn unusable(&self, error: &EngineError) {
-        let diagnosis = diagnose(self.slot.endpoint.kind, error, &self.slot.endpoint.facts());
+        let diagnosis = diagnose(&self.slot.endpoint, error, &self.slot.endpoint.facts());
         self.gone(|info| {
             info.health = diagnosis.health;
             info.problem = Some(diagnosis.problem);

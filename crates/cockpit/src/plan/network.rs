@@ -76,10 +76,7 @@ fn reserve<'a>(
 ) -> Result<Reserved<'a>, ApiError> {
     let all = &job.workspaces.plans.subnets;
     let mut taken = all.lock().unwrap_or_else(PoisonError::into_inner);
-    let end = match job.engine.kind() {
-        EngineKind::Docker | EngineKind::Kubernetes => End::First,
-        EngineKind::Podman => End::Last,
-    };
+    let end = if job.engine.kind() == EngineKind::Podman { End::Last } else { End::First };
     let subnet = free(range, end, |subnet| {
         used.iter().any(|other| other.overlaps(subnet))
             || taken.contains(&subnet)

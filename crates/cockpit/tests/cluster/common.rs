@@ -164,6 +164,15 @@ impl Host {
         host
     }
 
+    /// Runs the real command line on this cockpit, as a script does: with nobody to ask. Its exit status and words.
+    pub(crate) async fn command_line(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let mut command = tokio::process::Command::new(command_line_binary());
+        command.args(arguments).env("AICOCKPIT_HOME", self.data.path().join("data")).stdin(Stdio::null());
+        let output = command.output().await.unwrap();
+        let words = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&words).into_owned())
+    }
+
     /// Waits until the cluster can be used.
     pub(crate) async fn ready(&self) {
         let health =
@@ -236,6 +245,18 @@ impl Host {
         let attached = self.client.call::<TerminalAttach>(self.of(id, args)).await.unwrap();
         self.client.stream(attached.stream)
     }
+}
+
+/// `AICOCKPIT_BIN`, else what was built beside the tests.
+fn command_line_binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("AICOCKPIT_BIN") {
+        return PathBuf::from(path);
+    }
+    let tests = std::env::current_exe().unwrap();
+    let path = tests.ancestors().nth(2).unwrap().join("aicockpit");
+    let missing = "is missing: run `cargo build --bin aicockpit`, or set AICOCKPIT_BIN";
+    assert!(path.is_file(), "{} {missing}", path.display());
+    path
 }
 
 async fn start_cockpit(data: &Path, endpoint: &Endpoint) -> Arc<Cockpit> {

@@ -38,6 +38,8 @@ async fn a_workspace_on_a_machine_that_does_not_answer_is_let_go_and_keeps_its_f
     let node = namespace.kubectl(&["get", "pods", "--output=jsonpath={.items[0].spec.nodeName}"]);
     let refused = workspaces.let_go(&id).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::InvalidState, "its machine answers: {refused:?}");
+    let (status, said) = host.command_line(&["let-go", "--yes", id.as_str()]).await;
+    assert_eq!(status, Some(4), "the same from the command line: {said}");
 
     kubelet.kill();
     let back = Back(kubelet);
@@ -49,7 +51,12 @@ async fn a_workspace_on_a_machine_that_does_not_answer_is_let_go_and_keeps_its_f
     host.state(&id, WorkspaceState::Stranded).await;
     // Then the cluster says so itself.
     message(&host, &id, &format!("The machine {node} has not answered since")).await;
-    workspaces.let_go(&id).await.unwrap();
+    let (status, said) = host.command_line(&["let-go", id.as_str()]).await;
+    assert_eq!(status, Some(4), "{said}");
+    assert!(said.contains("may still run there") && said.contains("--yes"), "{said}");
+    assert_eq!(workspaces.get(&id).unwrap().state, WorkspaceState::Stranded, "nobody was asked");
+    let (status, said) = host.command_line(&["let-go", "--yes", id.as_str()]).await;
+    assert_eq!(status, Some(0), "{said}");
     assert_eq!(workspaces.get(&id).unwrap().state, WorkspaceState::Stopped);
 
     drop(back);

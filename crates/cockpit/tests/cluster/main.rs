@@ -3,5 +3,6 @@
 
 mod common;
 mod faults;
+mod figures;
 mod lost_machine;
 mod main_job;

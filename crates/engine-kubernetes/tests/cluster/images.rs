@@ -7,7 +7,7 @@ use aicockpit_testkit::{agent_binary, load_image};
 use std::path::Path;
 use tokio::io::AsyncReadExt as _;
 
-fn context(folder: &Path, dockerfile: &str) {
+pub(crate) fn context(folder: &Path, dockerfile: &str) {
     std::fs::write(folder.join("Dockerfile"), dockerfile).unwrap();
     std::fs::copy(agent_binary(), folder.join("aicockpit-agent")).unwrap();
 }

@@ -4,6 +4,8 @@
 mod common;
 mod conformance;
 mod images;
+mod metrics;
 mod reasons;
 mod rights;
+mod settings;
 mod workspace;
