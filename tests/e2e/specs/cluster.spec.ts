@@ -68,6 +68,20 @@ test("a workspace on a cluster: made, used, stopped, started, deleted, and why o
     await cockpit.run(`cat note.txt; echo sum-$((${sum}))`);
     await cockpit.sees(new RegExp(`written by hand[^]*sum-${Number(one) + Number(other)}`));
   };
+  /** Stops the workspace, and has it start on a machine that never answers. */
+  const strand = async () => {
+    await cockpit.card("pond").click({ button: "right" });
+    await page.getByRole("menuitem", { name: "Stop" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Stop workspace" }).click();
+    await expect(cockpit.card("pond")).toContainText("Stopped", PATIENCE);
+    machine.make();
+    namespace.place(machine.name);
+    await cockpit.card("pond").focus();
+    await cockpit.card("pond").getByRole("button", { name: "Start pond" }).click();
+    await expect(cockpit.card("pond")).toContainText("Starting");
+    await cockpit.card("pond").getByRole("button", { name: "Stop pond" }).click();
+    await expect(cockpit.card("pond")).toContainText("Machine not answering", PATIENCE);
+  };
   try {
     await page.goto(await host.start());
 
@@ -124,17 +138,7 @@ test("a workspace on a cluster: made, used, stopped, started, deleted, and why o
 
     await test.step("its machine does not answer, and it is let go", async () => {
       const bar = page.getByRole("status").filter({ visible: true });
-      await cockpit.card("pond").click({ button: "right" });
-      await page.getByRole("menuitem", { name: "Stop" }).click();
-      await page.getByRole("dialog").getByRole("button", { name: "Stop workspace" }).click();
-      await expect(cockpit.card("pond")).toContainText("Stopped", PATIENCE);
-      machine.make();
-      namespace.place(machine.name);
-      await cockpit.card("pond").focus();
-      await cockpit.card("pond").getByRole("button", { name: "Start pond" }).click();
-      await expect(cockpit.card("pond")).toContainText("Starting");
-      await cockpit.card("pond").getByRole("button", { name: "Stop pond" }).click();
-      await expect(cockpit.card("pond")).toContainText("Machine not answering", PATIENCE);
+      await strand();
       await expect(cockpit.card("pond")).toContainText(`The machine ${machine.name} does not confirm`);
       await inBoth(page, "stranded-dashboard");
       await cockpit.card("pond").focus();
@@ -186,8 +190,17 @@ test("a workspace on a cluster: made, used, stopped, started, deleted, and why o
     });
 
     await test.step("deleted, with nothing left over", async () => {
-      for (const name of ["island", "reeds", "pond"]) await cockpit.delete(name);
+      for (const name of ["island", "reeds"]) await cockpit.delete(name);
       // A card goes as soon as its deletion has begun.
+      const sets = () => namespace.objects().filter((name) => name.startsWith("statefulset"));
+      await expect.poll(sets, PATIENCE).toHaveLength(1);
+      await strand();
+      await cockpit.card("pond").focus();
+      await page.keyboard.press("Delete");
+      const question = page.getByRole("dialog", { name: "Delete pond?" });
+      await question.getByRole("checkbox", { name: /^Let it go/ }).click();
+      await question.getByRole("button", { name: "Delete workspace" }).click();
+      await expect(cockpit.card("pond")).toHaveCount(0, PATIENCE);
       await expect.poll(() => namespace.objects(), PATIENCE).toEqual([]);
     });
   } finally {

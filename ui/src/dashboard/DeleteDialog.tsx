@@ -4,7 +4,7 @@ import { callQuery, useClient } from "@/client";
 import { Button, Checkbox, Dialog, ErrorState, Skeleton } from "@/components";
 import { plural } from "@/lib/format";
 import { type DeletePreview, type Workspace } from "@/protocol/generated";
-import { allows } from "@/state/workspaces";
+import { deleteAll, strandedOf, type DeleteFailure } from "./deleting";
 
 const LET_GO = "Let it go: the machine is really gone";
 
@@ -32,8 +32,8 @@ function DeleteBody({ workspaces, onClose }: { workspaces: readonly Workspace[];
   const client = useClient();
   const [busy, setBusy] = useState(false);
   const [letGo, setLetGo] = useState(false);
-  const stranded = workspaces.filter(({ state }) => allows(state, "let_go"));
-  const [failures, setFailures] = useState<{ name: string; error: unknown }[]>([]);
+  const stranded = strandedOf(workspaces);
+  const [failures, setFailures] = useState<readonly DeleteFailure[]>([]);
   const previews = useQueries({
     queries: workspaces.map((workspace) => ({
       ...callQuery(client, "workspace.delete_preview", { workspace: workspace.id }),
@@ -44,19 +44,8 @@ function DeleteBody({ workspaces, onClose }: { workspaces: readonly Workspace[];
   });
   const confirm = async () => {
     setBusy(true);
-    const results = await Promise.allSettled(
-      workspaces.map(async (workspace) => {
-        const target = { workspace: workspace.id };
-        if (letGo && stranded.includes(workspace)) await client.call("workspace.let_go", target);
-        await client.call("workspace.delete", target);
-      }),
-    );
+    const failed = await deleteAll(client, workspaces, letGo);
     setBusy(false);
-    const failed = results.flatMap((result, i) =>
-      result.status === "rejected"
-        ? [{ name: workspaces[i]?.name ?? "", error: result.reason as unknown }]
-        : [],
-    );
     setFailures(failed);
     if (failed.length === 0) onClose();
   };
