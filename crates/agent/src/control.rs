@@ -134,6 +134,7 @@ impl Control {
             Call::SignalProcess(signal) => process::signal(&signal).map(unit),
             Call::Ports => Ok(Answer::Ports(self.ports().list())),
             Call::Sample => Ok(Answer::Sample(self.daemon.sampler.sample())),
+            Call::OfferModels(offer) => self.daemon.models.offer(offer).map(Answer::Models),
             Call::Retire => {
                 self.daemon.retire();
                 Ok(Answer::Unit)
@@ -206,6 +207,7 @@ fn is_quick(call: &Call) -> bool {
         | Call::TerminalText(_)
         | Call::SignalProcess(_)
         | Call::Sample
+        | Call::OfferModels(_)
         | Call::Retire => true,
         _ => false,
     }

@@ -2,6 +2,7 @@
 
 use crate::account::Account;
 use crate::control;
+use crate::models::Models;
 use crate::pace::Activity;
 use crate::process::Processes;
 use crate::sample::Sampler;
@@ -32,6 +33,7 @@ pub struct Daemon {
     pub(crate) activity: Activity,
     pub(crate) sampler: Sampler,
     pub(crate) index: Index,
+    pub(crate) models: Arc<Models>,
     pub(crate) account: Account,
     pub(crate) folder: PathBuf,
     pub(crate) build: String,
@@ -48,7 +50,14 @@ impl Daemon {
     pub fn new(folder: PathBuf, build: String, first_terminal: u32, threads: usize) -> Arc<Self> {
         let account = Account::current();
         let activity = Activity::new();
-        let terminals = Terminals::new(account.clone(), folder.clone(), first_terminal, activity.clone());
+        let models = Arc::new(Models::default());
+        let terminals = Terminals::new(
+            account.clone(),
+            folder.clone(),
+            first_terminal,
+            activity.clone(),
+            Arc::clone(&models),
+        );
         tokio::spawn(Arc::clone(&terminals).reap());
         Arc::new(Self {
             terminals,
@@ -56,6 +65,7 @@ impl Daemon {
             activity,
             sampler: Sampler::default(),
             index: Index::new(),
+            models,
             account,
             folder,
             build,
@@ -93,8 +103,9 @@ impl Daemon {
             Open::Control { version } => Box::pin(control::serve(self, version, stream)).await,
             Open::Terminal(attach) => Box::pin(terminal::serve(&self.terminals, attach, stream)).await,
             Open::Search(search) => search_text(search, stream).await,
-            Open::Exec(exec) => Box::pin(exec::serve(exec, &self.folder, stream)).await,
+            Open::Exec(exec) => Box::pin(exec::serve(exec, &self.folder, &self.models, stream)).await,
             Open::Connect(target) => Box::pin(forward::serve(target, stream)).await,
+            Open::AcceptModels => Box::pin(self.models.serve(stream)).await,
             Open::Upload(upload) => Box::pin(receive(upload, stream)).await,
             Open::Download(download) => {
                 let sent = Box::pin(files::download(download, &mut stream)).await;

@@ -1,9 +1,12 @@
 //! A program without a terminal: its three pipes travel over one stream.
 
+use crate::models::Models;
 use aicockpit_link::{LinkError, LinkStream, read_frame, write_frame};
 use aicockpit_protocol::process::{Exec, ExecFrame};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -23,9 +26,14 @@ const BACKGROUND_TIME: Duration = Duration::from_millis(300);
 ///
 /// # Errors
 /// Where the client breaks the protocol or the link ends.
-pub(crate) async fn serve(exec: Exec, folder: &Path, stream: LinkStream) -> Result<(), LinkError> {
+pub(crate) async fn serve(
+    exec: Exec,
+    folder: &Path,
+    models: &Models,
+    stream: LinkStream,
+) -> Result<(), LinkError> {
     let (input, mut output) = tokio::io::split(stream);
-    let mut child = match start(&exec, folder) {
+    let mut child = match start(&exec, folder, models) {
         Ok(child) => child,
         Err(reason) => {
             write_frame(&mut output, &frame(ExecFrame::Failed, reason.as_bytes())).await?;
@@ -81,15 +89,18 @@ async fn finish(mut output: WriteHalf<LinkStream>) -> Result<(), LinkError> {
     Ok(())
 }
 
-fn start(exec: &Exec, folder: &Path) -> Result<Child, String> {
+fn start(exec: &Exec, folder: &Path, models: &Models) -> Result<Child, String> {
     let (program, arguments) = exec.command.split_first().ok_or("no program was named")?;
     let directory = exec.directory.as_ref().map_or(folder, |directory| directory.as_path());
     let directory = if exec.directory.is_none() && !directory.is_dir() { Path::new("/") } else { directory };
+    let mut env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+    env.extend(exec.env.iter().map(|(name, value)| (name.into(), value.into())));
+    env.insert("AICOCKPIT".into(), "1".into());
+    models.tell(&mut env);
     Command::new(program)
         .args(arguments)
         .current_dir(directory)
-        .envs(&exec.env)
-        .env("AICOCKPIT", "1")
+        .envs(env)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -16,6 +16,7 @@ mod forward;
 pub mod git;
 pub mod init;
 mod inside;
+mod models;
 mod pace;
 pub mod place;
 mod port;

@@ -3,13 +3,15 @@
 use crate::agent::Agents;
 use crate::engines::{Clusters, EngineSelection, Engines};
 use crate::metrics::{Metrics, Running};
+use crate::models::Models;
 use crate::plan::{AgentBinary, PlanResources};
+use crate::secrets::Secrets;
 use crate::settings::CurrentSettings;
 use crate::socket::SocketServer;
 use crate::store::Store;
 use crate::workspaces::{Workspaces, WorkspacesParts};
 use crate::{CockpitError, EventBus, Onlooker};
-use aicockpit_protocol::api::{Event, Host, HostCapability, Settings};
+use aicockpit_protocol::api::{BackendKey, Event, Host, HostCapability, Settings};
 use aicockpit_protocol::workspace::WorkspaceState;
 use aicockpit_protocol::{ApiError, ErrorCode};
 use std::path::{Path, PathBuf};
@@ -43,6 +45,7 @@ pub struct Cockpit {
     engines: Arc<Engines>,
     agents: Arc<Agents>,
     metrics: Arc<Metrics>,
+    models: Models,
     settings: Arc<CurrentSettings>,
     workspaces: Arc<Workspaces>,
     socket: Mutex<Option<SocketServer>>,
@@ -69,9 +72,20 @@ impl Cockpit {
         let value = store.settings().await?;
         let settings = Arc::new(CurrentSettings::new(Arc::clone(&store), events.clone(), value));
         let (stored, tombstones) = (store.workspaces().await?, store.tombstones().await?);
+        let models = {
+            let secrets = Arc::new(Secrets::new(store.owner(), &config.data_dir));
+            let settings = settings.get().models;
+            // Where keys are kept, the keyring is asked for them.
+            tokio::task::spawn_blocking(move || Models::new(settings, secrets)).await.map_err(|error| {
+                CockpitError::DataDirectory {
+                    path: config.data_dir.clone(),
+                    source: std::io::Error::other(error),
+                }
+            })?
+        };
         let clusters = Clusters::new(settings.subscribe(), Some(agent.as_program()));
         let (engines, news) = Engines::start(config.engines.clone(), clusters, events.clone());
-        let agents = Arc::new(Agents::new(events.clone()));
+        let agents = Arc::new(Agents::new(events.clone(), models.clone()));
         agents.set_auto_forward(settings.get().auto_forward);
         let metrics = Arc::new(Metrics::default());
         let parts = WorkspacesParts {
@@ -92,6 +106,7 @@ impl Cockpit {
             engines,
             agents,
             metrics,
+            models,
             settings,
             workspaces,
             socket: Mutex::default(),
@@ -147,11 +162,38 @@ impl Cockpit {
     /// # Errors
     /// [`ErrorCode::InvalidArgument`] for a value out of range; the store's errors.
     pub async fn put_settings(&self, settings: Settings) -> Result<(), ApiError> {
-        let auto_forward = settings.auto_forward;
+        let (auto_forward, models) = (settings.auto_forward, settings.models.clone());
         self.settings.put(settings).await?;
+        self.models.take_up(models).await?;
         self.engines.settings_changed();
         self.agents.set_auto_forward(auto_forward);
         Ok(())
+    }
+
+    /// The models.
+    pub fn models(&self) -> &Models {
+        &self.models
+    }
+
+    /// Keeps or forgets the key of a model server, and says so in the settings.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] for a server that is not among the settings; [`ErrorCode::Internal`] where the key cannot
+    /// be kept; the store's errors.
+    pub async fn put_backend_key(&self, BackendKey { backend, key }: BackendKey) -> Result<(), ApiError> {
+        let mut settings = self.settings.get();
+        let Some(known) = settings.models.backends.iter_mut().find(|one| one.id == backend) else {
+            return Err(ApiError::new(
+                ErrorCode::NotFound,
+                format!("There is no model server “{backend}” among the settings."),
+            )
+            .hint("Add it first."));
+        };
+        known.has_key = key.is_some();
+        let models = settings.models.clone();
+        self.models.put_key(&backend, key.map(Into::into)).await?;
+        self.settings.put(settings).await?;
+        self.models.apply(models).await
     }
 
     /// A value of the UI's own state; null where there is none.

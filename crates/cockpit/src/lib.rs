@@ -10,6 +10,7 @@
 //! - [`engines`]: which engines there are, their health, what their containers do.
 //! - [`workspaces`]: the state machine of each workspace and the actions on it.
 //! - [`plan`]: the resumable creation plan.
+//! - [`models`](Models): the broker, and each workspace's door to it.
 //! - [`agent`], [`forward`], [`session`], [`socket`]: what happens inside a workspace, and the clients.
 
 pub mod agent;
@@ -21,8 +22,10 @@ mod events;
 pub mod forward;
 pub mod hardening;
 pub mod metrics;
+mod models;
 pub mod plan;
 pub mod resources;
+mod secrets;
 pub mod session;
 pub mod settings;
 pub mod socket;
@@ -34,4 +37,5 @@ pub use cockpit::{Cockpit, Config};
 pub use engines::EngineSelection;
 pub use error::CockpitError;
 pub use events::{EventBus, Onlooker};
+pub use models::Models;
 pub use workspaces::AgentTarget;

@@ -3,6 +3,7 @@
 mod clusters;
 
 use crate::EventBus;
+use crate::models::Models;
 use crate::store::Store;
 use aicockpit_engine::Subnet;
 use aicockpit_protocol::api::{Event, Settings};
@@ -61,6 +62,7 @@ fn check(settings: &Settings) -> Result<(), ApiError> {
     within("tab size", settings.tab_size, 1, 16)?;
     network_range(settings)?;
     image(&settings.base_image_from)?;
+    Models::check(&settings.models)?;
     settings.clusters.iter().try_for_each(|(context, cluster)| clusters::check(context, cluster))
 }
 

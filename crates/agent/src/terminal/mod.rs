@@ -12,6 +12,7 @@ mod shell;
 pub(crate) use attach::serve;
 
 use crate::account::{Account, NO_SHELL};
+use crate::models::Models;
 use crate::pace::Activity;
 use crate::process::{parse_signal, session_members};
 use aicockpit_mirror::Size;
@@ -53,11 +54,18 @@ pub(crate) struct Terminals {
     folder: PathBuf,
     changed: watch::Sender<u64>,
     activity: Activity,
+    models: Arc<Models>,
 }
 
 impl Terminals {
     /// No terminals yet. The first one gets the number `first`.
-    pub(crate) fn new(account: Account, folder: PathBuf, first: u32, activity: Activity) -> Arc<Self> {
+    pub(crate) fn new(
+        account: Account,
+        folder: PathBuf,
+        first: u32,
+        activity: Activity,
+        models: Arc<Models>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             sessions: Mutex::default(),
             next_id: AtomicU32::new(first),
@@ -66,6 +74,7 @@ impl Terminals {
             folder,
             changed: watch::Sender::new(0),
             activity,
+            models,
         })
     }
 
@@ -189,6 +198,7 @@ impl Terminals {
         }
         env.entry("PATH".into())
             .or_insert_with(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into());
+        self.models.tell(&mut env);
         env
     }
 

@@ -26,6 +26,8 @@ const MAX_FOUND: usize = 500;
 /// Characters of a title, a name or a command.
 const MAX_LABEL: usize = 400;
 /// Bytes of a terminal's text.
+/// Keys of models that programs of one agent may hold.
+const MAX_KEYS: usize = 64;
 const MAX_TEXT: usize = 4 * 1024 * 1024;
 
 /// Bounds a notice.
@@ -83,6 +85,10 @@ pub(super) fn answer(call: CallKind, answer: Answer) -> Result<Answer, ApiError>
         (CallKind::Processes, Answer::Processes(list)) => Answer::Processes(processes(list)),
         (CallKind::Ports, Answer::Ports(list)) => Answer::Ports(ports(list)),
         (CallKind::Sample, Answer::Sample(sample)) => Answer::Sample(sample),
+        (CallKind::OfferModels, Answer::Models(mut offered)) if offered.port != 0 => {
+            offered.earlier.truncate(MAX_KEYS);
+            Answer::Models(offered)
+        }
         _ => {
             return Err(ApiError::new(
                 ErrorCode::Protocol,
@@ -111,6 +117,7 @@ pub(super) enum CallKind {
     Processes,
     Ports,
     Sample,
+    OfferModels,
 }
 
 impl CallKind {
@@ -142,6 +149,7 @@ impl CallKind {
             Call::Processes => Self::Processes,
             Call::Ports => Self::Ports,
             Call::Sample => Self::Sample,
+            Call::OfferModels(_) => Self::OfferModels,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::connection::{ConnectError, Connection};
 use super::handle::{Phase, Shared};
+use super::models;
 use super::news::AgentNews;
 use aicockpit_protocol::agent::{Answer, Call};
 use aicockpit_protocol::fs::FilesChanged;
@@ -49,6 +50,7 @@ async fn serve(shared: &Arc<Shared>, tries: &mut u64, may_replace: &mut bool) ->
         let reason = match connect(shared, may_replace).await {
             Ok(connection) => {
                 let begin = Instant::now();
+                models::begin(shared, &connection).await;
                 shared.enter(Phase::Connected(Arc::clone(&connection)));
                 tokio::spawn(catch_up(Arc::clone(shared), Arc::clone(&connection), was_connected));
                 was_connected = true;

@@ -5,6 +5,7 @@ use super::connection::{ConnectError, Connection, Lost, Pipe, encode_request};
 use super::driver;
 use super::news::{AgentNews, Newsroom};
 use super::watches::Watches;
+use crate::models::Door;
 use aicockpit_link::LinkStream;
 use aicockpit_protocol::agent::{Answer, Call, Open};
 use aicockpit_protocol::api::LinkState;
@@ -80,6 +81,8 @@ pub(super) struct Shared {
     pub(super) stop: CancellationToken,
     /// A connection of its own for what is large.
     bulk: Option<AgentHandle>,
+    /// What programs inside reach models by.
+    pub(super) models: Option<Door>,
 }
 
 impl Shared {
@@ -104,19 +107,38 @@ impl AgentHandle {
     /// A client that makes its pipes with `connect`, and what the agent tells unasked. The news end when the handle
     /// is closed.
     pub fn new(connect: Connector) -> (Self, mpsc::Receiver<AgentNews>) {
-        Self::with(connect, None)
+        Self::with(connect, None, None)
+    }
+
+    /// As [`AgentHandle::new`] or [`AgentHandle::with_bulk_apart`], with models for the programs inside.
+    pub(crate) fn of_workspace(
+        connect: Connector,
+        bulk_apart: bool,
+        models: Door,
+    ) -> (Self, mpsc::Receiver<AgentNews>) {
+        let bulk = bulk_apart.then(|| Self::bulk(&connect));
+        Self::with(connect, bulk, Some(models))
     }
 
     /// As [`AgentHandle::new`], with a second connection for transfers and forwards, made when the first of them needs
     /// it: on a long way they would stand before the keystrokes in one queue.
     pub fn with_bulk_apart(connect: Connector) -> (Self, mpsc::Receiver<AgentNews>) {
-        let (bulk, mut told) = Self::new(Arc::clone(&connect));
-        // The first connection tells the same.
-        tokio::spawn(async move { while told.recv().await.is_some() {} });
-        Self::with(connect, Some(bulk))
+        let bulk = Self::bulk(&connect);
+        Self::with(connect, Some(bulk), None)
     }
 
-    fn with(connect: Connector, bulk: Option<Self>) -> (Self, mpsc::Receiver<AgentNews>) {
+    fn bulk(connect: &Connector) -> Self {
+        let (bulk, mut told) = Self::new(Arc::clone(connect));
+        // The first connection tells the same.
+        tokio::spawn(async move { while told.recv().await.is_some() {} });
+        bulk
+    }
+
+    fn with(
+        connect: Connector,
+        bulk: Option<Self>,
+        models: Option<Door>,
+    ) -> (Self, mpsc::Receiver<AgentNews>) {
         let stop = CancellationToken::new();
         let (news, told) = Newsroom::new(&stop);
         let shared = Arc::new(Shared {
@@ -130,6 +152,7 @@ impl AgentHandle {
             watches: Watches::default(),
             stop,
             bulk,
+            models,
         });
         tokio::spawn(driver::drive(Arc::clone(&shared)));
         (Self(shared), told)
@@ -350,7 +373,8 @@ fn is_repeatable(call: &Call) -> bool {
         | Call::TerminalText(_)
         | Call::Processes
         | Call::Ports
-        | Call::Sample => true,
+        | Call::Sample
+        | Call::OfferModels(_) => true,
         // The agent accepts a version's write again when the file already holds the content sent.
         Call::Write { write, .. } => match write.condition {
             WriteCondition::Any | WriteCondition::Version { .. } => true,
@@ -373,7 +397,9 @@ fn is_repeatable(call: &Call) -> bool {
 fn is_bulk(open: &Open) -> bool {
     match open {
         Open::Upload(_) | Open::Download(_) | Open::Connect(_) => true,
-        Open::Control { .. } | Open::Terminal(_) | Open::Search(_) | Open::Exec(_) => false,
+        Open::Control { .. } | Open::Terminal(_) | Open::Search(_) | Open::Exec(_) | Open::AcceptModels => {
+            false
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod connection;
 mod driver;
 mod exec;
 mod handle;
+mod models;
 mod news;
 mod terminals;
 mod watches;
@@ -28,6 +29,7 @@ pub(crate) use handle::mismatch;
 pub(crate) use terminals::Whose;
 
 use crate::forward::Forwards;
+use crate::models::Models;
 use crate::{AgentTarget, EventBus, now_ms};
 use aicockpit_protocol::agent::{Answer, Call};
 use aicockpit_protocol::api::Event;
@@ -42,6 +44,7 @@ use tokio::sync::mpsc;
 /// The agents of the workspaces in use.
 pub struct Agents {
     events: EventBus,
+    models: Models,
     auto_forward: Arc<AtomicBool>,
     open: Mutex<HashMap<WorkspaceId, OpenAgent>>,
 }
@@ -77,8 +80,8 @@ impl OpenAgent {
 
 impl Agents {
     /// None in use yet; what they tell goes to `events`.
-    pub fn new(events: EventBus) -> Self {
-        Self { events, auto_forward: Arc::new(AtomicBool::new(true)), open: Mutex::default() }
+    pub fn new(events: EventBus, models: Models) -> Self {
+        Self { events, models, auto_forward: Arc::new(AtomicBool::new(true)), open: Mutex::default() }
     }
 
     /// Whether ports are forwarded by themselves when a program starts to listen.
@@ -95,10 +98,8 @@ impl Agents {
         let (user, root) = (target.clone(), target.clone());
         let of_user = connector(move || user.clone());
         // An engine that sees this machine's folders is on it: there no way is long.
-        let of_user = match target.engine.capabilities().host_folders {
-            true => AgentHandle::new(of_user),
-            false => AgentHandle::with_bulk_apart(of_user),
-        };
+        let bulk_apart = !target.engine.capabilities().host_folders;
+        let of_user = AgentHandle::of_workspace(of_user, bulk_apart, self.models.door(workspace));
         let agent = self.wire(workspace, of_user, client(move || root.of_root(now_ms())));
         open.insert(workspace.clone(), agent.clone());
         agent

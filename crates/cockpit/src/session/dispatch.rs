@@ -44,6 +44,11 @@ impl Inner {
             R::StateGet(key) => ok(&JsonValue(cockpit.ui_state(key.key).await?)),
             R::StatePut(entry) => done(cockpit.put_ui_state(entry.key, entry.value.0).await),
 
+            R::ModelsBackends(Empty {}) => ok(&cockpit.models().backends().await),
+            R::ModelsCheck(server) => ok(&cockpit.models().check_backend(&server.backend).await),
+            R::ModelsDiscover(Empty {}) => ok(&cockpit.models().discover().await),
+            R::ModelsKey(key) => done(cockpit.put_backend_key(key).await),
+
             R::EngineList(Empty {}) => ok(&cockpit.engines().list()),
             R::EngineRefresh(Empty {}) => ok(&cockpit.engines().refresh().await),
             R::EngineContainers(of) => {

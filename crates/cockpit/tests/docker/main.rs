@@ -16,6 +16,7 @@ mod hardening;
 mod hogs;
 mod kills;
 mod lifecycle;
+mod models;
 mod own_daemon;
 mod recreate;
 mod sharing;
