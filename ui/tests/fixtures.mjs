@@ -28,7 +28,84 @@ export const settings = {
   auto_forward: true,
   base_image_from: "debian:bookworm",
   clusters: {},
+  models: { backends: [], aliases: [], first_byte_seconds: 300, idle_seconds: 120 },
 };
+
+const server = (id, name, kind, url, change = {}) => ({
+  id,
+  name,
+  kind,
+  url,
+  has_key: false,
+  enabled: true,
+  ...change,
+});
+const model = (id, context_length, note) => ({ id, created: 0, context_length, note });
+const told = (id, models, change = {}) => ({
+  id,
+  health: { kind: "ready" },
+  models,
+  in_flight: 0,
+  load: {},
+  abilities: {},
+  ...change,
+});
+
+/** Model servers in every state, and names that lead to them. */
+const MODELS = {
+  ...settings.models,
+  backends: [
+    server("m1", "workstation", "vllm", "http://127.0.0.1:8000/v1"),
+    server("m2", "ollama", "ollama", "http://127.0.0.1:11434/v1", { max_parallel: 2 }),
+    server("m3", "openai", "open_ai", "https://api.openai.com/v1", { has_key: true }),
+    server(
+      "m4",
+      "gateway-of-the-payments-team-in-the-second-data-centre",
+      "open_ai",
+      "http://models.gateway.payments.internal.example.org:8443/tenants/payments/openai/v1",
+    ),
+    server("m5", "laptop", "llama_cpp", "http://127.0.0.1:8080/v1", { enabled: false }),
+  ],
+  aliases: [
+    {
+      name: "fast",
+      targets: [
+        { backend: "m1", model: "Qwen/Qwen3-4B", priority: 0 },
+        { backend: "ollama", model: "qwen3:4b", priority: 0 },
+        { backend: "m3", model: "gpt-4o-mini", priority: 1 },
+      ],
+    },
+    { name: "embeddings", targets: [{ backend: "m5", model: "nomic-embed-text-v1.5", priority: 0 }] },
+  ],
+};
+
+const MODEL_STATES = [
+  told("m1", [model("Qwen/Qwen3-4B", 40_960), model("Qwen/Qwen3-Embedding-0.6B", 32_768)], {
+    in_flight: 12,
+    load: { running: 12, waiting: 3, kv_cache: 0.412 },
+    abilities: { version: "0.11.0", slots: 256, context_length: 40_960, tools: true, vision: false },
+  }),
+  told("m2", [
+    model(
+      "qwen3:4b",
+      8_192,
+      "Its context is cut to 8,192 tokens by the server; OLLAMA_CONTEXT_LENGTH sets more.",
+    ),
+    model("nomic-embed-text:latest", 2_048),
+  ]),
+  told(
+    "m3",
+    Array.from({ length: 60 }, (_, i) =>
+      model(`gpt-${4 + (i % 3)}${i % 2 ? "-mini" : ""}-2026-01-${10 + (i % 20)}`),
+    ),
+  ),
+  told("m4", [], { health: { kind: "failing", why: "it answered 401 Unauthorized", retry_in_ms: 42_000 } }),
+];
+
+const FOUND = [
+  server("lm-studio", "lm-studio", "lm_studio", "http://127.0.0.1:1234/v1"),
+  server("local", "local", "open_ai", "http://127.0.0.1:8001/v1"),
+];
 
 const LAB = {
   enabled: true,
@@ -366,6 +443,20 @@ export const scenarios = {
     now,
     engines: [{ ...podmanMissing, name: "Docker", id: "docker" }, minikube],
     workspaces: [],
+  }),
+  models: (now) => ({
+    now,
+    engines: ready,
+    workspaces: three(now),
+    settings: { ...settings, models: MODELS },
+    models: MODEL_STATES,
+    found: FOUND,
+  }),
+  modelsbroken: (now) => ({
+    now,
+    engines: ready,
+    workspaces: three(now),
+    settings: { ...settings, models: { ...MODELS, backends: MODELS.backends.slice(0, 2), aliases: [] } },
   }),
   slow: (now) => ({ now, engines: ready, workspaces: three(now), delayMs: 3_000 }),
 };

@@ -130,6 +130,21 @@ class Session {
         this.event({ kind: "settings", settings: params });
         this.switchClusters();
         return {};
+      case "models.backends":
+      case "models.check":
+        if (data.models === undefined && this.settings.models.backends.length > 0)
+          throw { code: "internal", message: "The models could not be asked." };
+        return (data.models ?? []).filter(({ id }) =>
+          this.settings.models.backends.some((server) => server.id === id && server.enabled),
+        );
+      case "models.discover":
+        return data.found ?? [];
+      case "models.key":
+        throw {
+          code: "internal",
+          message: "The key could not be kept: the keyring is locked.",
+          hint: "Unlock the system's keyring, or look at the folder's rights, then try again.",
+        };
       case "state.get":
         return this.state.get(params.key) ?? null;
       case "state.put":

@@ -167,6 +167,92 @@ const SCREENS = {
       await page.getByRole("option", { name: "lab" }).click();
     },
   },
+  "models-none": { scenario: "three", hash: "#/settings/models" },
+  models: {
+    scenario: "models",
+    hash: "#/settings/models",
+    act: (page) =>
+      page.getByRole("region", { name: "workstation" }).getByRole("button", { name: "2 models" }).click(),
+  },
+  "models-many": {
+    scenario: "models",
+    hash: "#/settings/models",
+    act: async (page) => {
+      const server = page.getByRole("region", { name: "openai" });
+      await server.getByRole("button", { name: "60 models" }).click();
+      await server.scrollIntoViewIfNeeded();
+    },
+  },
+  "models-below": {
+    scenario: "models",
+    hash: "#/settings/models",
+    act: (page) => page.getByLabel("Between two pieces of an answer").scrollIntoViewIfNeeded(),
+  },
+  "models-add": {
+    scenario: "models",
+    hash: "#/settings/models",
+    act: async (page) => {
+      await page.getByRole("button", { name: "Add a server" }).click();
+      const form = page.getByRole("form", { name: "Add a server" });
+      await form.getByRole("button", { name: "OpenAI", exact: true }).click();
+      await form.getByLabel("Address").fill("http://gateway.example");
+      await form.getByLabel("Key").fill("secret");
+    },
+  },
+  "models-add-wrong": {
+    scenario: "models",
+    hash: "#/settings/models",
+    act: async (page) => {
+      await page.getByRole("button", { name: "Add a server" }).click();
+      const form = page.getByRole("form", { name: "Add a server" });
+      await form.getByLabel("Name").fill("ollama");
+      await form.getByLabel("Address").fill("localhost:8080");
+      await form.getByLabel("Most requests at once").fill("0");
+      await form.getByRole("button", { name: "Add server" }).click();
+    },
+  },
+  "models-edit": {
+    scenario: "models",
+    hash: "#/settings/models",
+    act: async (page) => {
+      const server = page.getByRole("region", { name: "openai" });
+      await server.getByRole("button", { name: "Edit server" }).click();
+      await server.getByLabel("Key", { exact: true }).fill("secret");
+      await server.getByRole("button", { name: "Save" }).click();
+      await visible(page, "the keyring is locked");
+      await server.scrollIntoViewIfNeeded();
+    },
+  },
+  "models-remove": {
+    scenario: "models",
+    hash: "#/settings/models",
+    act: (page) =>
+      page.getByRole("region", { name: "openai" }).getByRole("button", { name: "Remove server" }).click(),
+  },
+  "models-undo": {
+    scenario: "models",
+    hash: "#/settings/models",
+    act: async (page) => {
+      await page
+        .getByRole("region", { name: "workstation" })
+        .getByRole("button", { name: "Remove server" })
+        .click();
+      await visible(page, "workstation was removed.");
+    },
+  },
+  "models-name": {
+    scenario: "models",
+    hash: "#/settings/models",
+    act: async (page) => {
+      await page.getByRole("listitem", { name: "fast" }).getByRole("button", { name: "Edit name" }).click();
+      const form = page.getByRole("form", { name: "Edit fast" });
+      await form.getByLabel("Name").fill("embeddings");
+      await form.getByRole("button", { name: "Add a model" }).click();
+      await form.getByRole("button", { name: "Save" }).click();
+      await form.getByRole("button", { name: "Save" }).scrollIntoViewIfNeeded();
+    },
+  },
+  "models-broken": { scenario: "modelsbroken", hash: "#/settings/models" },
   keys: { scenario: "three", hash: "#/settings/keys" },
   json: { scenario: "three", hash: "#/settings/json", wait: 3_000 },
 };

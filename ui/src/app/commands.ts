@@ -97,6 +97,7 @@ export function useAppCommands(): void {
       run: () => openSettings("keys"),
     },
     { id: "app.engines", group: "Settings", title: "Show engines", run: () => openSettings("engines") },
+    { id: "app.models", group: "Settings", title: "Show models", run: () => openSettings("models") },
     {
       id: "engine.refresh",
       group: "Engines",

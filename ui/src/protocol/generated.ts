@@ -57,6 +57,171 @@ columns: number,
 rows: number, };
 
 /**
+ * What a server says it can do. Absent: it does not say.
+ */
+export type BackendAbilities = { 
+/**
+ * Its version or build.
+ */
+version?: string, 
+/**
+ * Requests that it works on at once.
+ */
+slots?: number, 
+/**
+ * Tokens of one request's context.
+ */
+context_length?: number, 
+/**
+ * The chat template knows tools.
+ */
+tools?: boolean, 
+/**
+ * Pictures are understood.
+ */
+vision?: boolean, };
+
+/**
+ * Whether a backend answers.
+ */
+export type BackendHealth = { "kind": "unknown" } | { "kind": "ready" } | { "kind": "failing", 
+/**
+ * What happened.
+ */
+why: string, 
+/**
+ * When it is looked at again, in milliseconds from now.
+ */
+retry_in_ms: number, };
+
+/**
+ * A model server's key.
+ */
+export type BackendKey = { 
+/**
+ * The server's id.
+ */
+backend: string, 
+/**
+ * The key; absent to forget the one that is kept.
+ */
+key?: string, };
+
+/**
+ * What kind of server a backend is. Each has its own ways to say what it can do and how busy it is.
+ */
+export type BackendKind = "open_ai" | "llama_cpp" | "ollama" | "lm_studio" | "vllm";
+
+/**
+ * How busy a server says it is. Absent: it does not say.
+ */
+export type BackendLoad = { 
+/**
+ * Requests being worked on.
+ */
+running?: number, 
+/**
+ * Requests waiting.
+ */
+waiting?: number, 
+/**
+ * Part of the KV cache in use, from 0 to 1.
+ */
+kv_cache?: number, };
+
+/**
+ * Names a model server.
+ */
+export type BackendRef = { 
+/**
+ * The server's id.
+ */
+backend: string, };
+
+/**
+ * A model server.
+ */
+export type BackendSettings = { 
+/**
+ * Its id, which never changes; secrets are kept under it.
+ */
+id: string, 
+/**
+ * Its name for people, and before the slash in `name/model`.
+ */
+name: string, 
+/**
+ * The base address, which ends before `/chat/completions`: `http://127.0.0.1:8080/v1`.
+ */
+url: string, 
+/**
+ * What it is.
+ */
+kind: BackendKind, 
+/**
+ * True where a key for it is kept. The key itself is never part of the settings.
+ */
+has_key: boolean, 
+/**
+ * False where it is known but not used.
+ */
+enabled: boolean, 
+/**
+ * Most requests at once, from 1; absent for no limit.
+ */
+max_parallel?: number, };
+
+/**
+ * A backend as it is now.
+ */
+export type BackendState = { 
+/**
+ * Which.
+ */
+id: string, 
+/**
+ * Whether it answers.
+ */
+health: BackendHealth, 
+/**
+ * Its models, as last seen.
+ */
+models: Array<ModelInfo>, 
+/**
+ * Our requests to it that are not at their end.
+ */
+in_flight: number, 
+/**
+ * How busy it says it is.
+ */
+load: BackendLoad, 
+/**
+ * What it says it can do.
+ */
+abilities: BackendAbilities, };
+
+/**
+ * Everything the broker is told.
+ */
+export type BrokerSettings = { 
+/**
+ * The model servers.
+ */
+backends: Array<BackendSettings>, 
+/**
+ * Names of models.
+ */
+aliases: Array<ModelAlias>, 
+/**
+ * Seconds until the first byte of an answer, from 1.
+ */
+first_byte_seconds: number, 
+/**
+ * Seconds between two pieces of an answer, from 1.
+ */
+idle_seconds: number, };
+
+/**
  * Ends a terminal: SIGHUP to its session, SIGKILL after 2 s, and forgets its screen.
  */
 export type CloseTerminal = { 
@@ -949,6 +1114,40 @@ start: number,
 end: number, };
 
 /**
+ * A name of a model, and where it leads.
+ */
+export type ModelAlias = { 
+/**
+ * The name that clients ask for.
+ */
+name: string, 
+/**
+ * Where it leads; one at least.
+ */
+targets: Array<Target>, };
+
+/**
+ * A model as its server describes it.
+ */
+export type ModelInfo = { 
+/**
+ * Its name on that server.
+ */
+id: string, 
+/**
+ * When it was made, in seconds since 1970; 0 where the server does not say.
+ */
+created: number, 
+/**
+ * Tokens that fit into its context as the server runs it, where the server says so.
+ */
+context_length?: number, 
+/**
+ * What a person should know about it.
+ */
+note?: string, };
+
+/**
  * A workspace's creation plan.
  */
 export type Plan = { 
@@ -1368,7 +1567,11 @@ base_image_from: string,
 /**
  * Clusters, by the name of their context in the kubeconfig.
  */
-clusters: { [key in string]: ClusterSettings }, };
+clusters: { [key in string]: ClusterSettings }, 
+/**
+ * Model servers, and the names of their models.
+ */
+models: BrokerSettings, };
 
 /**
  * Sends a signal to a process of the workspace's user.
@@ -1480,6 +1683,23 @@ export type StreamOpened = {
  * Its id.
  */
 stream: StreamId, };
+
+/**
+ * Where a model's name leads.
+ */
+export type Target = { 
+/**
+ * Id or name of the backend.
+ */
+backend: string, 
+/**
+ * The model's name there.
+ */
+model: string, 
+/**
+ * Lower ones are asked first; among equals the least busy one.
+ */
+priority: number, };
 
 /**
  * A terminal was attached.
@@ -1831,6 +2051,14 @@ export interface Operations {
   "state.get": { params: StateKey; reply: JsonValue };
   /** Keeps a value of the UI's own state; null removes it. */
   "state.put": { params: StateEntry; reply: Empty };
+  /** The model servers that are used, as they are now. */
+  "models.backends": { params: Empty; reply: Array<BackendState> };
+  /** Asks a model server that is used for its models now, also where it fails and would be asked later; then all. */
+  "models.check": { params: BackendRef; reply: Array<BackendState> };
+  /** Model servers of this machine that are not among the settings, as they would be added. */
+  "models.discover": { params: Empty; reply: Array<BackendSettings> };
+  /** Keeps or forgets the key of a model server. */
+  "models.key": { params: BackendKey; reply: Empty };
   /** Every engine and its health. */
   "engine.list": { params: Empty; reply: Array<EngineInfo> };
   /** Looks for engines again, now. */

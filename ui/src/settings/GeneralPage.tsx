@@ -18,7 +18,7 @@ const ICONS: Record<Theme, React.ReactNode> = {
 const FIRST = "first";
 
 /** Settings whose values one of the form's plain controls takes. */
-type PlainKey = Exclude<keyof Settings, "default_engine" | "clusters">;
+type PlainKey = Exclude<keyof Settings, "default_engine" | "clusters" | "models">;
 
 interface SettingProps<K extends PlainKey> {
   settings: Settings;

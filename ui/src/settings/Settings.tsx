@@ -1,4 +1,4 @@
-import { Braces, Container, Keyboard, SlidersHorizontal } from "lucide-react";
+import { Braces, BrainCircuit, Container, Keyboard, SlidersHorizontal } from "lucide-react";
 import { lazy, Suspense } from "react";
 import { persistently } from "@/lib/persistently";
 import { useCall } from "@/client";
@@ -8,6 +8,7 @@ import { openSettings, type SettingsSection } from "@/state/navigation";
 import { EnginesPage } from "./EnginesPage";
 import { GeneralPage } from "./GeneralPage";
 import { KeysPage } from "./KeysPage";
+import { ModelsPage } from "./models/ModelsPage";
 
 const JsonPage = lazy(() =>
   persistently(() => import("./JsonPage")).then((module) => ({ default: module.JsonPage })),
@@ -16,6 +17,7 @@ const JsonPage = lazy(() =>
 const SECTIONS: { section: SettingsSection; title: string; icon: React.ReactNode }[] = [
   { section: "general", title: "General", icon: <SlidersHorizontal size={16} aria-hidden /> },
   { section: "engines", title: "Engines", icon: <Container size={16} aria-hidden /> },
+  { section: "models", title: "Models", icon: <BrainCircuit size={16} aria-hidden /> },
   { section: "keys", title: "Keyboard shortcuts", icon: <Keyboard size={16} aria-hidden /> },
   { section: "json", title: "As JSON", icon: <Braces size={16} aria-hidden /> },
 ];
@@ -74,6 +76,7 @@ function Section({ section }: { section: SettingsSection }) {
   );
   if (!settings.data) return waiting;
   if (section === "general") return <GeneralPage settings={settings.data} />;
+  if (section === "models") return <ModelsPage settings={settings.data} />;
   return (
     <Suspense fallback={waiting}>
       <JsonPage settings={settings.data} />

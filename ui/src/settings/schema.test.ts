@@ -14,6 +14,7 @@ const GOOD: Settings = {
   auto_forward: true,
   base_image_from: "debian:bookworm",
   clusters: {},
+  models: { backends: [], aliases: [], first_byte_seconds: 300, idle_seconds: 120 },
 };
 
 const problems = (change: object) => textProblems(JSON.stringify({ ...GOOD, ...change }));
@@ -32,6 +33,7 @@ test.each([
   [{ minimap: undefined }, "is missing"],
   [{ clusters: [] }, "by the name of its context"],
   [{ clusters: { lab: { storage_gib: 0 } } }, "“lab”, “storage_gib”: A whole number"],
+  [{ models: { backends: {} } }, "“models”: “backends”: A list of servers"],
 ])("%j is refused", (change, message) => {
   const [problem] = problems(change);
   expect(problem?.message).toContain(message);

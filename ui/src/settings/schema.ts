@@ -1,5 +1,6 @@
 import { type Settings } from "@/protocol/generated";
 import { clustersProblem } from "./clusterFields";
+import { modelsProblem } from "./models/check";
 
 /** What values a setting takes. */
 export type Takes =
@@ -84,6 +85,11 @@ export const SCHEMA: Record<keyof Settings, SettingSchema> = {
     label: "Clusters",
     description: "How workspaces are made in a cluster, by the name of its context in the kubeconfig.",
     takes: { kind: "object", check: clustersProblem },
+  },
+  models: {
+    label: "Models",
+    description: "Model servers (backends), the names that lead to their models (aliases), and time limits.",
+    takes: { kind: "object", check: modelsProblem },
   },
 };
 

@@ -1,9 +1,9 @@
 import { create } from "zustand";
 import { type WorkspaceId } from "@/protocol/generated";
 
-export type SettingsSection = "general" | "engines" | "keys" | "json";
+export type SettingsSection = "general" | "engines" | "models" | "keys" | "json";
 
-const SECTIONS: readonly SettingsSection[] = ["general", "engines", "keys", "json"];
+const SECTIONS: readonly SettingsSection[] = ["general", "engines", "models", "keys", "json"];
 
 export type View =
   { kind: "home" } | { kind: "workspace"; id: WorkspaceId } | { kind: "settings"; section: SettingsSection };
