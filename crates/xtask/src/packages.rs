@@ -63,6 +63,7 @@ const NEEDS: &[Need] = &[
     program(Purpose::Tests, "dbus", "dbus-daemon"),
     package(Purpose::Tests, "python3-dbus"),
     package(Purpose::Tests, "python3-gi"),
+    package(Purpose::Tests, "python3-venv"),
     package(Purpose::Tests, "python3-xlib"),
     program(Purpose::Tests, "zsh", "zsh"),
     program(Purpose::Tests, "fish", "fish"),

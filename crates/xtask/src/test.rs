@@ -2,7 +2,7 @@
 
 use crate::setup::Need;
 use crate::steps::Steps;
-use crate::{agent, check, cluster, display, engines, fuzz, paths, setup, shell, tools, ui};
+use crate::{agent, check, cluster, display, engines, fuzz, models, paths, setup, shell, tools, ui};
 use anyhow::bail;
 
 #[derive(clap::Args)]
@@ -35,6 +35,7 @@ const STEPS: &[Step] = &[
                 "--check",
                 "../tests/e2e/{specs,support}/*.ts",
                 "../tests/window/*.mjs",
+                "../tests/models/*.mjs",
                 "../crates/mirror/src/mirror/tests/*.mjs",
             ])
             .args(["--config", ".prettierrc.json"])
@@ -54,6 +55,7 @@ const STEPS: &[Step] = &[
         shell::run("cargo").args(["build", "--workspace", "--all-targets", "--locked"]).show()
     }),
     ("Rust: tests", Need::Cluster, rust_tests),
+    ("models: a real server, stock clients", Need::Nothing, || models::test(product)),
     ("fuzz targets", Need::Nothing, fuzz::run),
     ("Podman without rights", Need::Engines, rootless),
     ("browser, end to end", Need::Cluster, || browser(&[])),
