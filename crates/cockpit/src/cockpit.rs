@@ -157,11 +157,15 @@ impl Cockpit {
         self.settings.get()
     }
 
-    /// Replaces the settings.
+    /// Replaces the settings. For which model servers a key is kept is ours to say: a client may not know yet.
     ///
     /// # Errors
     /// [`ErrorCode::InvalidArgument`] for a value out of range; the store's errors.
-    pub async fn put_settings(&self, settings: Settings) -> Result<(), ApiError> {
+    pub async fn put_settings(&self, mut settings: Settings) -> Result<(), ApiError> {
+        let before = self.settings.get().models.backends;
+        for one in &mut settings.models.backends {
+            one.has_key = before.iter().any(|known| known.id == one.id && known.has_key);
+        }
         let (auto_forward, models) = (settings.auto_forward, settings.models.clone());
         self.settings.put(settings).await?;
         self.models.take_up(models).await?;
