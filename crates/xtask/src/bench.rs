@@ -3,6 +3,7 @@
 #[path = "bench_peers.rs"]
 mod peers;
 
+use crate::packages::{self, Purpose};
 use crate::setup::Need;
 use crate::steps::Steps;
 use crate::{agent, cluster, display, paths, setup, shell, tools, ui};
@@ -33,6 +34,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut steps = Steps::default();
     let need = if arguments.wants(&["kubernetes"]) { Need::Cluster } else { Need::Engines };
     let surroundings = setup::for_tests(&mut steps, need)?;
+    if arguments.wants(&["P10"]) {
+        steps.step("load generator", || packages::install(&[Purpose::Bench], true))?;
+    }
     steps.step("user interface", ui::build)?;
     steps.step("agent", agent::build)?;
     let wants_window = arguments.wants(&["P8"]);

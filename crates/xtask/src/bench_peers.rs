@@ -12,6 +12,8 @@ const DEVCONTAINER: &str = "0.89.0";
 const CODE_SERVER: &str = "4.139.1";
 /// code-server runs on this Node.js and no other.
 const NODE: &str = "24";
+/// 1.82.7 and 1.82.8 stole credentials: never those.
+const LITELLM: &str = "1.101.6";
 /// Longest wait, in seconds, for code-server: it compiles parts of itself.
 const CODE_SERVER_LIMIT: &str = "600";
 
@@ -37,6 +39,9 @@ pub(super) fn install(arguments: &Arguments) -> Vec<OsString> {
     }
     if arguments.wants(&["P5"]) {
         add("--search-image", search_image(&arguments.engine).map(OsString::from));
+    }
+    if arguments.wants(&["P10", "P11"]) {
+        add("--litellm", litellm().map(OsString::from));
     }
     found
 }
@@ -123,6 +128,19 @@ fn code_server(node: &Path) -> anyhow::Result<PathBuf> {
             .context("it needs build-essential, libkrb5-dev, libsecret-1-dev, libx11-dev and libxkbfile-dev")
     })?;
     Ok(folder.join("node_modules/.bin/code-server"))
+}
+
+/// A folder with LiteLLM's proxy and all that it imports.
+fn litellm() -> anyhow::Result<PathBuf> {
+    let folder = folder("litellm", LITELLM);
+    once(&folder, |folder| {
+        shell::run("python3")
+            .args(["-m", "pip", "install", "--quiet", "--root-user-action=ignore", "--target"])
+            .args([folder.as_os_str()])
+            .args([format!("litellm[proxy]=={LITELLM}")])
+            .show()
+    })?;
+    Ok(folder)
 }
 
 /// An image with the Linux tree and the tools that search it, on the engine that is measured.

@@ -17,6 +17,8 @@ pub(crate) enum Purpose {
     Tests,
     /// The tests' Kubernetes cluster.
     Cluster,
+    /// Load for the benchmarks.
+    Bench,
 }
 
 struct Need {
@@ -79,6 +81,7 @@ const NEEDS: &[Need] = &[
     program(Purpose::Cluster, "curl", "curl"),
     // Installs Go where there is none.
     program(Purpose::Cluster, "python3-pip", "go"),
+    program(Purpose::Bench, "wrk", "wrk"),
 ];
 
 /// Installs what is missing for `purposes`: as root at once, otherwise through sudo and with consent.

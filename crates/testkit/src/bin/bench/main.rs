@@ -3,6 +3,7 @@
 //! Both sides alternate and repeat; the printed table has the median of each, and the ratio of the medians with the
 //! smallest and largest ratio of a pair. Figures of one run mean little on another machine: the ratios count.
 
+mod broker;
 mod codeserver;
 mod create;
 mod dashboard;
@@ -27,8 +28,8 @@ use peers::{PeerPaths, Peers};
 use report::Report;
 use std::path::PathBuf;
 
-/// Every aim there is a measurement for on an engine of this machine.
-const AIMS: [&str; 9] = ["P1", "P2", "P3", "P4", "P5", "P7", "P8", "P9", "P13"];
+/// Every aim there is a measurement for on this machine.
+const AIMS: [&str; 11] = ["P1", "P2", "P3", "P4", "P5", "P7", "P8", "P9", "P10", "P11", "P13"];
 
 /// Name of all aims on a cluster.
 const GROUP: &str = "kubernetes";
@@ -117,6 +118,11 @@ impl Bench {
     async fn measure(&self, aim: &'static str, report: &mut Report) -> Result<()> {
         if kubernetes::AIMS.contains(&aim) {
             return kubernetes::measure(aim, &self.image, self.runs, report).await;
+        }
+        match aim {
+            "P10" => return broker::measure(&self.peers, self.runs, report).await,
+            "P11" => return broker::measure_cuts(&self.peers, self.runs, report).await,
+            _ => {}
         }
         let mut host = Host::start(&self.engine, &self.image).await?;
         create::engine_ready(&host).await?;

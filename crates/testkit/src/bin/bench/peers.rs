@@ -17,6 +17,9 @@ pub(crate) struct PeerPaths {
     /// Image with the Linux tree, ripgrep and fd.
     #[arg(long)]
     search_image: Option<String>,
+    /// Folder that LiteLLM's package with its proxy was installed into.
+    #[arg(long)]
+    litellm: Option<PathBuf>,
 }
 
 pub(crate) struct Peers {
@@ -24,6 +27,7 @@ pub(crate) struct Peers {
     /// The program, and PATH for it.
     pub(crate) code_server: Option<(PathBuf, String)>,
     pub(crate) search_image: Option<String>,
+    pub(crate) litellm: Option<PathBuf>,
 }
 
 impl From<PeerPaths> for Peers {
@@ -37,6 +41,7 @@ impl From<PeerPaths> for Peers {
             devcontainer: paths.devcontainer,
             code_server: paths.code_server.map(|program| (program, path)),
             search_image: paths.search_image,
+            litellm: paths.litellm,
         }
     }
 }
