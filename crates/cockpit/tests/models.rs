@@ -112,6 +112,13 @@ async fn a_providers_key_goes_to_the_provider_and_nowhere_else() {
 
     client.call::<ModelsKey>(key(Some(KEY))).await.unwrap();
     assert!(settings().await.models.backends[0].has_key);
+    // Where neither is set, this machine's keyring is used if it has one.
+    let in_file = folder.path().join("data/secrets.json").exists();
+    if std::env::var_os("AICOCKPIT_TEST_KEYRING").is_some() {
+        assert!(!in_file, "the keyring was not used");
+    } else if std::env::var_os("AICOCKPIT_NO_KEYRING").is_some() {
+        assert!(in_file, "the keyring was used");
+    }
     client.call::<ModelsBackends>(Empty {}).await.unwrap();
     asked_with(&mut asked, true).await;
     let told = serde_json::to_string(&settings().await).unwrap();

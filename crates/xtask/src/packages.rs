@@ -63,6 +63,7 @@ const NEEDS: &[Need] = &[
     program(Purpose::Tests, "xvfb", "Xvfb"),
     program(Purpose::Tests, "webkit2gtk-driver", "WebKitWebDriver"),
     program(Purpose::Tests, "dbus", "dbus-daemon"),
+    program(Purpose::Tests, "gnome-keyring", "gnome-keyring-daemon"),
     package(Purpose::Tests, "python3-dbus"),
     package(Purpose::Tests, "python3-gi"),
     package(Purpose::Tests, "python3-venv"),

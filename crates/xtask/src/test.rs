@@ -56,6 +56,7 @@ const STEPS: &[Step] = &[
     }),
     ("Rust: tests", Need::Cluster, rust_tests),
     ("models: a real server, stock clients", Need::Nothing, || models::test(product)),
+    ("keys in the system's keyring", Need::Nothing, keyring),
     ("fuzz targets", Need::Nothing, fuzz::run),
     ("Podman without rights", Need::Engines, rootless),
     ("browser, end to end", Need::Cluster, || browser(&[])),
@@ -109,16 +110,10 @@ pub(crate) fn screenshots() -> anyhow::Result<()> {
 /// `cargo test` and `cargo nextest run` by themselves look for new inputs each time.
 const PROPTEST_SEED: (&str, &str) = ("PROPTEST_RNG_SEED", "1");
 
+const NEXTEST: [&str; 7] = ["nextest", "run", "--workspace", "--all-targets", "--locked", "--profile", "ci"];
+
 fn nextest() -> shell::Run {
-    product(shell::run(tools::bin().join("cargo-nextest"))).args([
-        "nextest",
-        "run",
-        "--workspace",
-        "--all-targets",
-        "--locked",
-        "--profile",
-        "ci",
-    ])
+    product(shell::run(tools::bin().join("cargo-nextest"))).args(NEXTEST).env("AICOCKPIT_NO_KEYRING", "1")
 }
 
 fn rust_tests() -> anyhow::Result<()> {
@@ -131,6 +126,23 @@ fn rust_tests() -> anyhow::Result<()> {
         run = run.args(["--filterset", "not binary(=cluster)"]);
     }
     run.show()
+}
+
+/// The tests of providers' keys again, with a keyring that is unlocked. By the same build as the tests before, which
+/// must not ask whoever runs them to unlock theirs.
+fn keyring() -> anyhow::Result<()> {
+    let unlock =
+        "echo aicockpit | gnome-keyring-daemon --unlock --components=secrets --daemonize && exec \"$@\"";
+    let nextest = tools::bin().join("cargo-nextest");
+    product(shell::run("dbus-run-session"))
+        .args(["--", "sh", "-c", unlock, "sh"])
+        .args([nextest.as_os_str()])
+        .args(NEXTEST)
+        .args(["--filterset", "binary_id(aicockpit-cockpit::models)"])
+        // A home of its own: the keyring is made there.
+        .env("XDG_DATA_HOME", paths::target().join("keyring"))
+        .env("AICOCKPIT_TEST_KEYRING", "1")
+        .show()
 }
 
 /// Podman's tests again, on a Podman of a user without rights. By the same build as the tests before.

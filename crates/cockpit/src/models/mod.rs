@@ -105,8 +105,10 @@ impl Models {
         let (secrets, name) = (Arc::clone(&self.secrets), secret_name(backend));
         blocking(move || {
             secrets.put(&name, key.as_ref()).map_err(|error| {
-                ApiError::new(ErrorCode::Internal, format!("The key could not be kept: {error}."))
-                    .hint("Unlock the system's keyring, or look at the folder's rights, then try again.")
+                ApiError::new(ErrorCode::Internal, format!("The key could not be kept: {error}.")).hint(
+                    "Unlock the system's keyring and try again. Where nobody can, start AiCockpit with \
+                         AICOCKPIT_NO_KEYRING=1: it keeps keys in an encrypted file then.",
+                )
             })
         })
         .await
