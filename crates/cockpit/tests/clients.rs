@@ -3,38 +3,27 @@
 
 use aicockpit_cockpit::session::{MAX_REQUESTS, Session};
 use aicockpit_cockpit::socket::{Client, FILE_NAME};
-use aicockpit_cockpit::{Cockpit, CockpitError, Config, EngineSelection};
+use aicockpit_cockpit::{Cockpit, CockpitError};
 use aicockpit_protocol::api::{
     Empty, Event, HostInfo, SettingsGet, SettingsPut, TerminalList, Theme, WorkspaceList, WorkspaceRef,
 };
 use aicockpit_protocol::frame::{Frame, FrameKind};
 use aicockpit_protocol::{ErrorCode, WorkspaceId};
+use aicockpit_testkit::without_engines;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
 const SOON: Duration = Duration::from_secs(20);
 
-fn config(folder: &Path) -> Config {
-    let agent_binary = folder.join("agent");
-    std::fs::write(&agent_binary, "never run here").unwrap();
-    Config {
-        data_dir: folder.join("data"),
-        agent_binary,
-        host_capabilities: Vec::new(),
-        engines: EngineSelection::Explicit(Vec::new()),
-    }
-}
-
 #[tokio::test]
 async fn a_second_process_is_a_client_of_the_first() {
     let folder = tempfile::tempdir().unwrap();
-    let cockpit = Cockpit::start(config(folder.path())).await.unwrap();
+    let cockpit = Cockpit::start(without_engines(folder.path())).await.unwrap();
     let socket = folder.path().join("data").join(FILE_NAME);
     assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
-    let second = Cockpit::start(config(folder.path())).await;
+    let second = Cockpit::start(without_engines(folder.path())).await;
     assert!(matches!(second, Err(CockpitError::AlreadyRunning { .. })));
 
     let (here, there) = (Client::in_process(&cockpit), Client::connect(&socket).await.unwrap());
@@ -77,7 +66,7 @@ async fn ask(session: &Session, id: u32, json: &str) -> String {
 #[tokio::test]
 async fn what_cannot_be_read_is_answered_or_dropped() {
     let folder = tempfile::tempdir().unwrap();
-    let cockpit = Cockpit::start(config(folder.path())).await.unwrap();
+    let cockpit = Cockpit::start(without_engines(folder.path())).await.unwrap();
     let (sink, _frames) = mpsc::channel(16);
     let session = cockpit.connect(sink);
     for json in ["", "{}", r#"{"op":"no.such","params":{}}"#, r#"{"op":"fs.stat","params":{"workspace":1}}"#]
@@ -98,7 +87,7 @@ async fn what_cannot_be_read_is_answered_or_dropped() {
 #[tokio::test]
 async fn a_client_that_asks_without_end_and_reads_nothing_is_let_go_of() {
     let folder = tempfile::tempdir().unwrap();
-    let cockpit = Cockpit::start(config(folder.path())).await.unwrap();
+    let cockpit = Cockpit::start(without_engines(folder.path())).await.unwrap();
     let (sink, frames) = mpsc::channel(1);
     let session = cockpit.connect(sink);
     for id in 0..MAX_REQUESTS as u32 * 2 {
@@ -114,7 +103,7 @@ async fn a_client_that_asks_without_end_and_reads_nothing_is_let_go_of() {
 #[tokio::test]
 async fn a_dropped_call_is_cancelled_and_the_connection_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let cockpit = Cockpit::start(config(folder.path())).await.unwrap();
+    let cockpit = Cockpit::start(without_engines(folder.path())).await.unwrap();
     let client = Client::in_process(&cockpit);
     for _ in 0..1000 {
         let call = client.call::<HostInfo>(Empty {});
@@ -127,7 +116,7 @@ async fn a_dropped_call_is_cancelled_and_the_connection_goes_on() {
 #[tokio::test]
 async fn an_in_process_client_does_not_keep_a_cockpit_alive() {
     let folder = tempfile::tempdir().unwrap();
-    let cockpit = Cockpit::start(config(folder.path())).await.unwrap();
+    let cockpit = Cockpit::start(without_engines(folder.path())).await.unwrap();
     let client = Client::in_process(&cockpit);
     client.call::<HostInfo>(Empty {}).await.unwrap();
     let held = Arc::downgrade(&cockpit);

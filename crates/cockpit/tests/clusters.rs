@@ -7,7 +7,7 @@ use aicockpit_protocol::ErrorCode;
 use aicockpit_protocol::api::CreateWorkspace;
 use aicockpit_protocol::engine::{ClusterSettings, EngineHealth, EngineInfo, EngineKind};
 use aicockpit_protocol::workspace::Source;
-use aicockpit_testkit::empty_spec;
+use aicockpit_testkit::{empty_spec, without_engines};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -82,14 +82,7 @@ async fn switched_on_and_off() {
 }
 
 async fn start(folder: &Path) -> Arc<Cockpit> {
-    let agent_binary = folder.join("agent");
-    std::fs::write(&agent_binary, "never run here").unwrap();
-    let config = Config {
-        data_dir: folder.join("data"),
-        agent_binary,
-        host_capabilities: Vec::new(),
-        engines: EngineSelection::Discover,
-    };
+    let config = Config { engines: EngineSelection::Discover, ..without_engines(folder) };
     tokio::time::timeout(SOON, Cockpit::start(config)).await.unwrap().unwrap()
 }
 

@@ -1,13 +1,14 @@
 //! Model servers among the settings, and their keys. Needs no engine.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use aicockpit_cockpit::Cockpit;
 use aicockpit_cockpit::socket::Client;
-use aicockpit_cockpit::{Cockpit, Config, EngineSelection};
 use aicockpit_protocol::ErrorCode;
 use aicockpit_protocol::api::{
     BackendKey, Empty, ModelsBackends, ModelsKey, Settings, SettingsGet, SettingsPut,
 };
 use aicockpit_protocol::broker::{BackendHealth, BackendSettings};
+use aicockpit_testkit::without_engines;
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -82,22 +83,11 @@ fn is_in_a_file(folder: &Path) -> bool {
     })
 }
 
-fn config(folder: &Path) -> Config {
-    let agent_binary = folder.join("agent");
-    std::fs::write(&agent_binary, "never run here").unwrap();
-    Config {
-        data_dir: folder.join("data"),
-        agent_binary,
-        host_capabilities: Vec::new(),
-        engines: EngineSelection::Explicit(Vec::new()),
-    }
-}
-
 #[tokio::test]
 async fn a_providers_key_goes_to_the_provider_and_nowhere_else() {
     let folder = tempfile::tempdir().unwrap();
     let (url, mut asked) = server().await;
-    let cockpit = Cockpit::start(config(folder.path())).await.unwrap();
+    let cockpit = Cockpit::start(without_engines(folder.path())).await.unwrap();
     let client = Client::in_process(&cockpit);
     let settings = async || client.call::<SettingsGet>(Empty {}).await.unwrap();
     let key = |key: Option<&str>| BackendKey { backend: "one".into(), key: key.map(str::to_owned) };
@@ -132,7 +122,7 @@ async fn a_providers_key_goes_to_the_provider_and_nowhere_else() {
     drop(cockpit);
     assert!(!is_in_a_file(folder.path()), "the key is readable in a file");
 
-    let cockpit = Cockpit::start(config(folder.path())).await.unwrap();
+    let cockpit = Cockpit::start(without_engines(folder.path())).await.unwrap();
     let client = Client::in_process(&cockpit);
     client.call::<ModelsBackends>(Empty {}).await.unwrap();
     asked_with(&mut asked, true).await;
@@ -150,7 +140,7 @@ async fn a_providers_key_goes_to_the_provider_and_nowhere_else() {
 #[tokio::test]
 async fn settings_that_lead_nowhere_are_refused_with_what_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
-    let cockpit = Cockpit::start(config(folder.path())).await.unwrap();
+    let cockpit = Cockpit::start(without_engines(folder.path())).await.unwrap();
     let before = cockpit.settings();
     for (url, wanted) in [("not an address", "one"), ("ftp://127.0.0.1/v1", "one")] {
         let error = cockpit.put_settings(with_backend(before.clone(), url)).await.unwrap_err();

@@ -3,9 +3,10 @@
 
 mod common;
 
-use aicockpit_cockpit::{Cockpit, Config, EngineSelection};
+use aicockpit_cockpit::Cockpit;
 use aicockpit_protocol::api::{Empty, HostInfo};
 use aicockpit_remote::{ServeError, ServeOptions, Served, serve};
+use aicockpit_testkit::without_engines;
 use common::{client, own, request, send, sign_in, socket, token};
 use futures::{SinkExt, StreamExt};
 use hyper::StatusCode;
@@ -25,16 +26,7 @@ async fn server() -> Server {
     std::fs::create_dir_all(ui.join("assets")).unwrap();
     std::fs::write(ui.join("index.html"), "<title>page</title>").unwrap();
     std::fs::write(ui.join("assets/app-0a1b.js"), "run()").unwrap();
-    let agent_binary = folder.path().join("agent");
-    std::fs::write(&agent_binary, "never run here").unwrap();
-    let cockpit = Cockpit::start(Config {
-        data_dir: folder.path().join("data"),
-        agent_binary,
-        host_capabilities: Vec::new(),
-        engines: EngineSelection::Explicit(Vec::new()),
-    })
-    .await
-    .unwrap();
+    let cockpit = Cockpit::start(without_engines(folder.path())).await.unwrap();
     let options = ServeOptions { listen: "127.0.0.1:0".parse().unwrap(), ui };
     let served = serve(Arc::clone(&cockpit), options).await.unwrap();
     Server { served, cockpit, folder }

@@ -39,6 +39,21 @@ pub fn agent_binary() -> PathBuf {
     path
 }
 
+/// A cockpit below `folder` that looks at no engine, for tests that make no workspace.
+///
+/// # Panics
+/// When the stand-in for the agent, which is never run, cannot be written.
+pub fn without_engines(folder: &Path) -> Config {
+    let agent_binary = folder.join("agent");
+    std::fs::write(&agent_binary, "never run here").expect("a file can be written");
+    Config {
+        data_dir: folder.join("data"),
+        agent_binary,
+        host_capabilities: Vec::new(),
+        engines: EngineSelection::Explicit(Vec::new()),
+    }
+}
+
 /// The image that tests run: `AICOCKPIT_TEST_IMAGE`, else one that is made by the set-up.
 pub fn image() -> String {
     std::env::var("AICOCKPIT_TEST_IMAGE").unwrap_or_else(|_| "debian:bookworm".to_owned())

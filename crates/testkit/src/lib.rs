@@ -12,7 +12,7 @@ mod daemon;
 
 pub use clean::{LABEL_OWNER, left_behind, remove_all};
 pub use cluster::{ClusterPart, kubeconfig, load_image};
-pub use cockpit::{CREATE_WITHIN, TestCockpit, agent_binary, empty_spec, image};
+pub use cockpit::{CREATE_WITHIN, TestCockpit, agent_binary, empty_spec, image, without_engines};
 pub use cut::CutProxy;
 pub use daemon::PrivateDocker;
 
