@@ -39,6 +39,10 @@ impl CurrentSettings {
     /// [`ErrorCode::InvalidArgument`] for a value out of range; the store's errors.
     pub async fn put(&self, settings: Settings) -> Result<(), ApiError> {
         check(&settings)?;
+        // To look at them is to make a client for each server.
+        if self.value.borrow().models != settings.models {
+            Models::check(&settings.models)?;
+        }
         self.store.put_settings(&settings).await?;
         self.value.send_replace(settings.clone());
         self.events.send(Event::Settings { settings });
@@ -62,7 +66,6 @@ fn check(settings: &Settings) -> Result<(), ApiError> {
     within("tab size", settings.tab_size, 1, 16)?;
     network_range(settings)?;
     image(&settings.base_image_from)?;
-    Models::check(&settings.models)?;
     settings.clusters.iter().try_for_each(|(context, cluster)| clusters::check(context, cluster))
 }
 
