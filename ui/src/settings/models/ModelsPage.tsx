@@ -28,9 +28,9 @@ export function ModelsPage({ settings }: { settings: Settings }) {
   return (
     <Page title="Models">
       <p className="text-muted">
-        Every part of AiCockpit and every tool in a workspace asks for models at one address. In a workspace’s
-        terminals it stands in <code className="font-mono text-sm">OPENAI_BASE_URL</code>, with a key of the
-        workspace’s own in <code className="font-mono text-sm">OPENAI_API_KEY</code>.
+        Every tool in a workspace asks for models at one address, whoever answers. In a workspace’s terminals
+        it stands in <code className="font-mono text-sm">OPENAI_BASE_URL</code>, with a key of the workspace’s
+        own in <code className="font-mono text-sm">OPENAI_API_KEY</code>.
       </p>
 
       <section className="flex flex-col gap-3" aria-label="Servers">
