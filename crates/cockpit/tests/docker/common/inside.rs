@@ -4,11 +4,12 @@ use super::PATIENCE;
 use aicockpit_cockpit::Cockpit;
 use aicockpit_cockpit::socket::{Client, ClientStream};
 use aicockpit_protocol::api::{
-    FsRead, FsWrite, In, ProcessExec, TerminalAttach, TerminalCreate, WorkspaceOpen, WorkspaceRef,
+    FsRead, FsWrite, In, ProcessExec, TerminalAttach, TerminalClose, TerminalCreate, WorkspaceOpen,
+    WorkspaceRef,
 };
 use aicockpit_protocol::fs::{FileStat, ReadFile, WriteCondition, WriteFile};
 use aicockpit_protocol::process::{Exec, ExecFrame};
-use aicockpit_protocol::terminal::{AttachTerminal, CreateTerminal};
+use aicockpit_protocol::terminal::{AttachTerminal, CloseTerminal, CreateTerminal};
 use aicockpit_protocol::{ApiError, BytePath, TerminalId, WorkspaceId};
 use std::sync::Arc;
 
@@ -100,9 +101,18 @@ impl Inside {
             self.write("/workspace/usable", b"yes", WriteCondition::Any).await.unwrap();
             assert_eq!(self.read("/workspace/usable").await.unwrap(), b"yes");
             assert_eq!(self.sh("echo runs").await.unwrap(), (0, "runs\n".to_owned()));
-            let mut terminal = self.attach(self.terminal().await.unwrap()).await;
-            terminal.sender().send(b"echo typed-$((40+2)); exit\n").await.unwrap();
-            until(&mut terminal, "typed-42").await;
+            let terminal = self.terminal().await.unwrap();
+            let mut shell = self.attach(terminal).await;
+            shell.sender().send(b"echo typed-$((40+2))\n").await.unwrap();
+            until(&mut shell, "typed-42").await;
+            // Whoever looks again and again must not run into the number that may be open.
+            self.client
+                .call::<TerminalClose>(In {
+                    workspace: self.workspace.clone(),
+                    args: CloseTerminal { terminal },
+                })
+                .await
+                .unwrap();
         };
         tokio::time::timeout(PATIENCE, work).await.expect("the workspace answers");
     }
