@@ -9,10 +9,15 @@ use std::os::unix::net::UnixListener as StdListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 
 /// Threads of the runtime, at least and at most.
 const THREADS: (usize, usize) = (2, 4);
+
+/// How long an idle thread for blocking work is kept: well above the longest pause between two looks at the ports, so
+/// that one is always there. In a workspace as full of processes as it may be, a new one could not be started.
+const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(120);
 
 /// Runs the daemon until it is retired. Where another daemon serves already, it ends at once.
 pub fn daemon(folder: &Path, first_terminal: u32) -> ExitCode {
@@ -55,7 +60,11 @@ fn complete_environment() -> io::Result<()> {
 fn serve(listener: StdListener, folder: &Path, first_terminal: u32) -> io::Result<()> {
     let threads =
         std::thread::available_parallelism().map_or(THREADS.0, usize::from).clamp(THREADS.0, THREADS.1);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_keep_alive(THREAD_KEEP_ALIVE)
+        .enable_all()
+        .build()?;
     let build = socket::build_hash()?;
     let folder = folder.to_path_buf();
     runtime.block_on(async move {
@@ -70,7 +79,7 @@ fn serve(listener: StdListener, folder: &Path, first_terminal: u32) -> io::Resul
                     }
                     Ok(_) => {}
                     // Out of descriptors: those in use will be given back.
-                    Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
                 }
             }
         };
