@@ -1,23 +1,25 @@
 //! One model server: how it is reached, how many of our requests it works on, and what it last said of itself.
 
+use crate::client;
+pub(crate) use crate::client::loopback_client;
 use crate::flight::Endpoint;
 use crate::health::{Backoff, Health};
-use aicockpit_protocol::broker::{BackendAbilities, BackendLoad, BackendSettings, BackendState, ModelInfo};
+use crate::offline::{self, Gate};
+use crate::on_demand::{LocalBackend, OnDemand};
+use aicockpit_protocol::broker::{
+    BackendAbilities, BackendHealth, BackendLoad, BackendSettings, BackendState, ModelInfo,
+};
 use http::HeaderValue;
 use http_body_util::{BodyExt as _, Limited};
 use reqwest::{Client, Url};
-use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// Time a server has to take a connection.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-/// Connections that are kept open and idle.
-const MOST_IDLE: usize = 64;
 /// Most bytes of what a server says of itself.
 const MOST_TOLD: usize = 8 << 20;
 
@@ -33,16 +35,41 @@ pub(crate) struct Told {
     pub(crate) measured: Option<Instant>,
 }
 
+/// What all backends have in common.
+#[derive(Clone)]
+pub(crate) struct Means {
+    pub(crate) backoff: Backoff,
+    pub(crate) gate: Gate,
+    pub(crate) on_demand: Option<Arc<dyn OnDemand>>,
+}
+
+/// The way to a server.
+enum Way {
+    /// Off this machine, or by a name of which nobody knows where it leads.
+    Far(Gate),
+    /// Loopback.
+    Near,
+    /// A Unix socket; the server is started when it is asked.
+    Socket(Option<Arc<dyn OnDemand>>),
+}
+
 /// A live model server.
 pub(crate) struct Backend {
     pub(crate) settings: BackendSettings,
     pub(crate) health: Health,
-    client: Client,
+    way: Way,
+    /// Made anew to be rid of its idle connections.
+    client: RwLock<Client>,
     /// Ends in a slash.
     base: Url,
     urls: [Url; Endpoint::ALL.len()],
     key: Option<HeaderValue>,
     in_flight: AtomicU32,
+    queued: AtomicU32,
+    /// Absent where there is no limit.
+    places: Option<Arc<Semaphore>>,
+    /// It has refused to tell the tokens of a stream.
+    hides_usage: AtomicBool,
     told: Mutex<Told>,
     /// Held while it is asked about itself, so that it is asked once at a time.
     pub(crate) asking: tokio::sync::Mutex<()>,
@@ -56,22 +83,58 @@ impl Backend {
     pub(crate) fn new(
         settings: BackendSettings,
         key: Option<&SecretString>,
-        backoff: Backoff,
+        means: &Means,
     ) -> Result<Self, String> {
         let base = base(&settings.url)?;
+        let (way, client) = match offline::is_near(&base) {
+            true => (Way::Near, client::near(&base)?),
+            false => (Way::Far(means.gate.clone()), client::far(&base, &means.gate)?),
+        };
+        Self::with(settings, base, key, way, client, means.backoff)
+    }
+
+    /// The same for a server of this machine.
+    ///
+    /// # Errors
+    /// Why it cannot be used, as a sentence.
+    pub(crate) fn on_socket(local: &LocalBackend, means: &Means) -> Result<Self, String> {
+        // The name is for the `Host` header alone.
+        let base = base("http://localhost/v1/")?;
+        let way = Way::Socket(means.on_demand.clone());
+        let client = client::socket(&local.socket)?;
+        let made = Self::with(local.settings(), base, local.key.as_ref(), way, client, means.backoff)?;
+        let model = ModelInfo { id: local.model.clone(), ..ModelInfo::default() };
+        made.tell(|told| told.models = Arc::new(vec![model]));
+        Ok(made)
+    }
+
+    fn with(
+        settings: BackendSettings,
+        base: Url,
+        key: Option<&SecretString>,
+        way: Way,
+        client: Client,
+        backoff: Backoff,
+    ) -> Result<Self, String> {
         let urls = Endpoint::ALL.map(|endpoint| base.join(endpoint.path()));
         let [Ok(chat), Ok(completions), Ok(embeddings), Ok(responses)] = urls else {
             return Err(format!("`{}` is no base address", settings.url));
         };
         let key = key.map(bearer).transpose()?;
-        let client = client(&base)?;
+        let places = settings.max_parallel.map(|most| {
+            Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)))
+        });
         Ok(Self {
             health: Health::new(backoff),
-            client,
+            way,
+            client: RwLock::new(client),
             base,
             urls: [chat, completions, embeddings, responses],
             key,
             in_flight: AtomicU32::new(0),
+            queued: AtomicU32::new(0),
+            places,
+            hides_usage: AtomicBool::new(false),
             told: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
             settings,
@@ -81,6 +144,80 @@ impl Backend {
     /// True where the same server would be reached the same way.
     pub(crate) fn is_same(&self, settings: &BackendSettings, key: Option<&SecretString>) -> bool {
         self.settings == *settings && self.key == key.and_then(|key| bearer(key).ok())
+    }
+
+    /// The same for a server of this machine.
+    pub(crate) fn is_same_local(&self, local: &LocalBackend) -> bool {
+        self.is_on_socket()
+            && self.is_same(&local.settings(), local.key.as_ref())
+            && self.told().models.iter().any(|model| model.id == local.model)
+    }
+
+    /// A server of this machine besides those of the settings.
+    pub(crate) fn is_on_socket(&self) -> bool {
+        matches!(self.way, Way::Socket(_))
+    }
+
+    /// It sleeps until somebody asks it.
+    pub(crate) fn is_on_demand(&self) -> bool {
+        self.on_demand().is_some()
+    }
+
+    pub(crate) fn on_demand(&self) -> Option<&Arc<dyn OnDemand>> {
+        match &self.way {
+            Way::Socket(on_demand) => on_demand.as_ref(),
+            Way::Far(_) | Way::Near => None,
+        }
+    }
+
+    /// What stands before it; nothing before one that is near.
+    pub(crate) fn gate(&self) -> Option<&Gate> {
+        match &self.way {
+            Way::Far(gate) => Some(gate),
+            Way::Near | Way::Socket(_) => None,
+        }
+    }
+
+    /// It is not near, and we are offline.
+    pub(crate) fn is_shut_out(&self) -> bool {
+        self.gate().is_some_and(Gate::is_offline)
+    }
+
+    /// It may be asked for its models: it is no server that sleeps, or that we must not reach.
+    pub(crate) fn can_be_asked(&self) -> bool {
+        !self.is_on_socket() && !self.is_shut_out()
+    }
+
+    /// Does what speaks to it; nothing where it is shut out, or comes to be meanwhile.
+    pub(crate) async fn while_allowed<T>(&self, speaks: impl Future<Output = T>) -> Option<T> {
+        match self.gate() {
+            None => Some(speaks.await),
+            Some(gate) => gate.while_online(speaks).await,
+        }
+    }
+
+    /// Closes idle connections to one that is not near.
+    pub(crate) fn hang_up(&self) {
+        let Way::Far(gate) = &self.way else { return };
+        match client::far(&self.base, gate) {
+            Ok(client) => *self.client.write().unwrap_or_else(PoisonError::into_inner) = client,
+            Err(why) => {
+                tracing::error!(backend = self.settings.name, why, "idle connections could not be closed");
+            }
+        }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn hides_usage(&self) -> bool {
+        self.hides_usage.load(Ordering::Relaxed)
+    }
+
+    /// It answers only where it is not asked for the tokens of a stream.
+    pub(crate) fn refused_usage(&self) {
+        self.hides_usage.store(true, Ordering::Relaxed);
     }
 
     /// A request to the server, with its key.
@@ -117,9 +254,10 @@ impl Backend {
         self.base.join(path).ok()
     }
 
-    /// Sends; the answer's body is still to come.
-    pub(crate) async fn send(&self, request: reqwest::Request) -> reqwest::Result<reqwest::Response> {
-        self.client.execute(request).await
+    /// Sends; the answer's body is still to come. Nothing where we are offline, or come to be: see [`crate::offline`].
+    pub(crate) async fn send(&self, request: reqwest::Request) -> Option<reqwest::Result<reqwest::Response>> {
+        let client = self.client();
+        self.while_allowed(client.execute(request)).await
     }
 
     /// Reads a document of the server's.
@@ -129,8 +267,9 @@ impl Backend {
     pub(crate) async fn read(&self, url: Option<Url>, within: Duration) -> Result<Vec<u8>, String> {
         let url = url.ok_or("its address has no root")?;
         let read = async {
+            let sent = self.send(self.request(http::Method::GET, url)).await;
             let answer =
-                self.send(self.request(http::Method::GET, url)).await.map_err(|error| told(&error))?;
+                sent.ok_or_else(|| offline::sentence(&self.settings.name))?.map_err(|error| told(&error))?;
             let status = answer.status();
             if !status.is_success() {
                 return Err(format!("it answered {status}"));
@@ -138,8 +277,9 @@ impl Backend {
             let body = Limited::new(reqwest::Body::from(answer), MOST_TOLD).collect().await;
             body.map(|body| body.to_bytes().to_vec()).map_err(|error| error.to_string())
         };
-        match tokio::time::timeout(within, read).await {
-            Ok(read) => read,
+        match tokio::time::timeout(within, self.while_allowed(read)).await {
+            Ok(Some(read)) => read,
+            Ok(None) => Err(offline::sentence(&self.settings.name)),
             Err(_) => Err(format!("it did not answer within {within:?}")),
         }
     }
@@ -157,12 +297,23 @@ impl Backend {
         serde_json::from_slice(&body).map_err(|error| format!("its answer cannot be read: {error}"))
     }
 
-    /// A place for one more request; none where `max_parallel` is reached.
+    /// A place for one more request; none where `max_parallel` is reached, or others wait already.
     pub(crate) fn slot(self: &Arc<Self>) -> Option<Slot> {
-        let most = self.settings.max_parallel.unwrap_or(u32::MAX);
-        let more = |now: u32| (now < most).then(|| now + 1);
-        self.in_flight.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
-        Some(Slot(Arc::clone(self)))
+        let place = match &self.places {
+            None => None,
+            Some(places) => Some(Arc::clone(places).try_acquire_owned().ok()?),
+        };
+        Some(Slot::new(self, place))
+    }
+
+    /// Waits for a place. Those who wait get theirs in order.
+    pub(crate) async fn wait(self: &Arc<Self>) -> Slot {
+        let _queued = Queued::new(self);
+        let place = match &self.places {
+            None => None,
+            Some(places) => Arc::clone(places).acquire_owned().await.ok(),
+        };
+        Slot::new(self, place)
     }
 
     pub(crate) fn told(&self) -> Told {
@@ -185,11 +336,16 @@ impl Backend {
 
     pub(crate) fn state(&self) -> BackendState {
         let told = self.told();
+        let health = match self.is_shut_out() {
+            true => BackendHealth::Failing { why: offline::sentence(&self.settings.name), retry_in_ms: 0 },
+            false => self.health.state(),
+        };
         BackendState {
             id: self.settings.id.clone(),
-            health: self.health.state(),
+            health,
             models: told.models.to_vec(),
             in_flight: self.in_flight(),
+            queued: self.queued.load(Ordering::Acquire),
             load: told.load,
             abilities: told.abilities,
         }
@@ -197,17 +353,42 @@ impl Backend {
 }
 
 /// A request's place at a backend, free again when dropped.
-pub(crate) struct Slot(Arc<Backend>);
+pub(crate) struct Slot {
+    backend: Arc<Backend>,
+    /// Given back after the count: there are never more requests than places.
+    _place: Option<OwnedSemaphorePermit>,
+}
 
 impl Slot {
+    fn new(backend: &Arc<Backend>, place: Option<OwnedSemaphorePermit>) -> Self {
+        backend.in_flight.fetch_add(1, Ordering::AcqRel);
+        Self { backend: Arc::clone(backend), _place: place }
+    }
+
     pub(crate) fn backend(&self) -> &Arc<Backend> {
-        &self.0
+        &self.backend
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.backend.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Counts one that waits.
+struct Queued<'a>(&'a Backend);
+
+impl<'a> Queued<'a> {
+    fn new(backend: &'a Backend) -> Self {
+        backend.queued.fetch_add(1, Ordering::AcqRel);
+        Self(backend)
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.0.queued.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -244,56 +425,6 @@ fn bearer(key: &SecretString) -> Result<HeaderValue, String> {
     Ok(value)
 }
 
-/// True for the machine itself.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        None => false,
-    }
-}
-
-/// Redirects are not followed: a server of models has no reason to send our key elsewhere.
-fn client(base: &Url) -> Result<Client, String> {
-    let mut builder = Client::builder()
-        .tls_backend_preconfigured(tls(base.scheme() == "https")?)
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .connect_timeout(CONNECT_WITHIN)
-        .pool_max_idle_per_host(MOST_IDLE)
-        .tcp_nodelay(true);
-    if is_loopback(base) {
-        builder = builder.no_proxy();
-    }
-    builder.build().map_err(|error| told(&error))
-}
-
-/// A client for servers of this machine.
-pub(crate) fn loopback_client() -> Result<Client, String> {
-    let base = Url::parse("http://127.0.0.1/").map_err(|error| error.to_string())?;
-    client(&base)
-}
-
-/// The system's authorities are loaded only where they are needed: a container without any can still reach a server
-/// beside it.
-fn tls(needed: bool) -> Result<ClientConfig, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    let mut config = match needed {
-        false => builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
-        true => {
-            let verifier = rustls_platform_verifier::Verifier::new(provider)
-                .map_err(|error| format!("this machine's certificate authorities cannot be read: {error}"))?;
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
-        }
-    };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,7 +439,8 @@ mod tests {
             enabled: true,
             max_parallel,
         };
-        Backend::new(settings, None, Backoff::default()).map(Arc::new)
+        let means = Means { backoff: Backoff::default(), gate: Gate::new(false), on_demand: None };
+        Backend::new(settings, None, &means).map(Arc::new)
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! what is replaced is replaced where it stood.
 
 use crate::refusal::Refusal;
+use crate::stream_options::Addition;
 use bytes::Bytes;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -92,6 +93,11 @@ impl<'a> Envelope<'a> {
         &self.fields
     }
 
+    /// Behind the brace that opens the object.
+    pub(crate) fn start(&self) -> usize {
+        self.text.find('{').map_or(0, |at| at + 1)
+    }
+
     /// Where the value of the first field of this name stands in the body.
     pub(crate) fn range(&self, name: &str) -> Option<Range<usize>> {
         let (_, value) = self.fields.iter().find(|(key, _)| key == name)?;
@@ -100,16 +106,32 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// `body` with `model` written at `place`. The same bytes where it says so already.
-pub(crate) fn with_model(body: &Bytes, place: &Range<usize>, model: &str) -> Bytes {
+/// `body` with `model` written at `place`, and with what is added. The same bytes where that changes nothing.
+pub(crate) fn with_edits(
+    body: &Bytes,
+    place: &Range<usize>,
+    model: &str,
+    addition: Option<&Addition>,
+) -> Bytes {
     let written = serde_json::Value::from(model).to_string();
-    if body[place.clone()] == *written.as_bytes() {
-        return body.clone();
+    let model = (place, written.as_bytes());
+    let is_named = body[place.clone()] == *model.1;
+    let added = addition.map(|addition| (&addition.place, addition.text.as_bytes()));
+    let edits = match added {
+        None if is_named => return body.clone(),
+        None => [Some(model), None],
+        Some(added) if added.0.start < place.start => [Some(added), Some(model)],
+        Some(added) => [Some(model), Some(added)],
+    };
+    let edits = edits.into_iter().flatten();
+    let mut out = Vec::with_capacity(body.len() + edits.clone().map(|(_, text)| text.len()).sum::<usize>());
+    let mut from = 0;
+    for (place, text) in edits {
+        out.extend_from_slice(&body[from..place.start]);
+        out.extend_from_slice(text);
+        from = place.end;
     }
-    let mut out = Vec::with_capacity(body.len() - place.len() + written.len());
-    out.extend_from_slice(&body[..place.start]);
-    out.extend_from_slice(written.as_bytes());
-    out.extend_from_slice(&body[place.end..]);
+    out.extend_from_slice(&body[from..]);
     out.into()
 }
 
@@ -157,7 +179,7 @@ fn too_deep(body: &[u8]) -> Option<usize> {
 }
 
 /// The index of the quote that ends a text, or the end of the body.
-fn end_of_text(body: &[u8], mut at: usize) -> usize {
+pub(crate) fn end_of_text(body: &[u8], mut at: usize) -> usize {
     while let Some(found) = body.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
         at += found;
         match body[at] {
@@ -253,7 +275,7 @@ mod tests {
             let read = envelope.text("model").expect("text");
             prop_assert_eq!(read.as_deref(), Some(old.as_str()));
             let place = envelope.range("model").expect("there");
-            let replaced = with_model(&body, &place, &new);
+            let replaced = with_edits(&body, &place, &new, None);
             prop_assert_eq!(std::str::from_utf8(&replaced).expect("text"), whole(&new));
         }
 

@@ -1,10 +1,12 @@
 //! The settings alive: backends, and where each name of a model leads.
 
 use crate::Secrets;
-use crate::backend::Backend;
-use crate::health::Backoff;
+use crate::backend::{Backend, Means};
+use crate::on_demand::LocalBackend;
+use crate::prices::Prices;
+use crate::queue::Queue;
 use aicockpit_protocol::broker::BrokerSettings;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -37,6 +39,64 @@ pub enum SettingsError {
         /// What it names.
         backend: String,
     },
+    /// A value means nothing.
+    #[error("`{setting}` {why}")]
+    Value {
+        /// The setting's name.
+        setting: String,
+        /// What it must be.
+        why: &'static str,
+    },
+}
+
+/// The servers of this machine, besides those of the settings.
+#[derive(Clone, Default)]
+pub(crate) struct Local {
+    pub(crate) now: Vec<LocalBackend>,
+    /// The ids of all that there ever were. An alias may go on leading to one that is no longer there.
+    pub(crate) known: BTreeSet<String>,
+}
+
+impl Local {
+    pub(crate) fn set(&mut self, now: Vec<LocalBackend>) {
+        self.known.extend(now.iter().map(|local| local.id.clone()));
+        self.now = now;
+    }
+}
+
+/// Those of this machine, with their names beside the others'. One that cannot be used is left out, and logged: it was
+/// not made by a person's settings.
+fn of_this_machine(
+    local: &Local,
+    names: &mut HashMap<String, Option<Arc<Backend>>>,
+    means: &Means,
+    before: Option<&Fleet>,
+) -> Vec<Arc<Backend>> {
+    let mut backends = Vec::new();
+    for one in &local.now {
+        if names.contains_key(&one.id) {
+            tracing::error!(backend = one.id, "another backend has the name of a server of this machine");
+            continue;
+        }
+        if !one.enabled {
+            names.insert(one.id.clone(), None);
+            continue;
+        }
+        let alive = before.and_then(|before| before.backends.iter().find(|alive| alive.is_same_local(one)));
+        let backend = match alive.cloned().map_or_else(|| Backend::on_socket(one, means).map(Arc::new), Ok) {
+            Ok(backend) => backend,
+            Err(why) => {
+                tracing::error!(backend = one.id, why, "a server of this machine cannot be used");
+                continue;
+            }
+        };
+        names.insert(one.id.clone(), Some(Arc::clone(&backend)));
+        backends.push(backend);
+    }
+    for id in &local.known {
+        names.entry(id.clone()).or_insert(None);
+    }
+    backends
 }
 
 /// A model on a backend.
@@ -55,6 +115,11 @@ pub(crate) struct Fleet {
     pub(crate) aliases: HashMap<String, Vec<Target>>,
     pub(crate) first_byte: Duration,
     pub(crate) idle: Duration,
+    /// Time that a request waits for a place.
+    pub(crate) queue_for: Duration,
+    /// Everybody who waits, whatever the settings were then.
+    pub(crate) queue: Queue,
+    pub(crate) prices: Arc<Prices>,
     /// Whose turn it is among equals.
     pub(crate) turn: AtomicUsize,
 }
@@ -66,10 +131,12 @@ impl Fleet {
     /// See [`SettingsError`].
     pub(crate) fn new(
         settings: BrokerSettings,
+        local: &Local,
         secrets: &dyn Secrets,
-        backoff: Backoff,
+        means: &Means,
         before: Option<&Self>,
     ) -> Result<Self, SettingsError> {
+        crate::limits::check(&settings)?;
         let mut names: HashMap<String, Option<Arc<Backend>>> = HashMap::new();
         let mut backends = Vec::new();
         for one in settings.backends {
@@ -80,7 +147,7 @@ impl Fleet {
                 .cloned();
             let backend = match alive {
                 Some(alive) => alive,
-                None => Backend::new(one, key.as_ref(), backoff)
+                None => Backend::new(one, key.as_ref(), means)
                     .map(Arc::new)
                     .map_err(|why| SettingsError::Backend { name: name.clone(), why })?,
             };
@@ -95,6 +162,7 @@ impl Fleet {
                 backends.push(backend);
             }
         }
+        backends.extend(of_this_machine(local, &mut names, means, before));
         let mut aliases = HashMap::new();
         for alias in settings.aliases {
             if alias.targets.is_empty() {
@@ -126,6 +194,9 @@ impl Fleet {
             aliases,
             first_byte: Duration::from_secs(settings.first_byte_seconds.max(1).into()),
             idle: Duration::from_secs(settings.idle_seconds.max(1).into()),
+            queue_for: Duration::from_secs(settings.queue_seconds.into()),
+            queue: before.map(|before| before.queue.clone()).unwrap_or_default(),
+            prices: Arc::new(Prices::new(settings.prices)),
             turn: AtomicUsize::new(0),
         })
     }

@@ -100,6 +100,24 @@ impl Health {
         })
     }
 
+    /// It failed when somebody looked who was not due. Where it fails already that changes nothing but the reason: who
+    /// looks often must not make it be left alone for longer.
+    fn noticed(&self, why: String) -> bool {
+        let is_new = self.change(|condition, _| match condition {
+            Condition::Failing { why: known, .. } => {
+                known.clone_from(&why);
+                false
+            }
+            _ => true,
+        });
+        is_new && self.failed(why, Duration::ZERO)
+    }
+
+    /// Nothing is known of it any more.
+    pub(crate) fn forget(&self) {
+        self.change(|condition, _| *condition = Condition::Unknown);
+    }
+
     /// When to look again; none where it is well, and then nobody looks after it any more.
     fn next_look(&self) -> Option<Instant> {
         self.change(|condition, looked_after| match condition {
@@ -120,12 +138,28 @@ pub(crate) fn failed(backend: &Arc<Backend>, why: String, at_least: Duration) {
     }
 }
 
+/// Notes a failure that a look at it met which was not due.
+pub(crate) fn noticed(backend: &Arc<Backend>, why: String) {
+    if backend.health.noticed(why) {
+        tokio::spawn(look_after(Arc::downgrade(backend)));
+    }
+}
+
 /// Ends when the backend answers, or is no longer among the settings.
 async fn look_after(backend: Weak<Backend>) {
     loop {
         let Some(until) = backend.upgrade().and_then(|backend| backend.health.next_look()) else { return };
         tokio::time::sleep_until(until).await;
+        let Some(gate) = backend.upgrade().map(|backend| backend.gate().cloned()) else { return };
+        if let Some(gate) = gate {
+            gate.until_online().await;
+        }
         let Some(backend) = backend.upgrade() else { return };
+        if backend.is_on_demand() {
+            // It may sleep again, and must not be woken to be looked at.
+            backend.health.forget();
+            continue;
+        }
         match crate::models::list(&backend).await {
             Ok(()) => {
                 tracing::info!(backend = %backend.settings.name, "a backend answers again");
@@ -165,5 +199,18 @@ mod tests {
         assert!(health.failed("again".to_owned(), Duration::from_secs(30)));
         let BackendHealth::Failing { retry_in_ms, .. } = health.state() else { panic!("it fails") };
         assert!(retry_in_ms > 29_000, "as long as it asked for: {retry_in_ms}");
+    }
+    #[tokio::test]
+    async fn who_looks_often_does_not_lengthen_the_pause() {
+        let health = Health::new(Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60) });
+        assert!(health.noticed("refused".to_owned()), "nobody looks after it");
+        for look in 0..20 {
+            assert!(!health.noticed(format!("look {look}")));
+        }
+        let BackendHealth::Failing { why, retry_in_ms } = health.state() else { panic!("it fails") };
+        assert!(why == "look 19" && retry_in_ms <= 1_200, "{why} {retry_in_ms}");
+        health.failed("due".to_owned(), Duration::ZERO);
+        let BackendHealth::Failing { retry_in_ms, .. } = health.state() else { panic!("it fails") };
+        assert!((1_500..=2_400).contains(&retry_in_ms), "{retry_in_ms}");
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Rewrite {
     id: String,
     created: u64,
     model: String,
-    /// The client asked for a last event with the tokens.
+    /// A last event with the tokens is wanted.
     tells_usage: bool,
 }
 
@@ -153,6 +153,11 @@ impl Rewrite {
             model: model.to_owned(),
             tells_usage: options.is_some_and(|options| options.is_ok_and(|options| options.include_usage)),
         })
+    }
+
+    /// Also tells the tokens where the client did not ask for them.
+    pub(crate) fn telling_usage(self) -> Self {
+        Self { tells_usage: true, ..self }
     }
 
     fn completion(

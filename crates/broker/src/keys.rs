@@ -6,7 +6,7 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use subtle::ConstantTimeEq as _;
 
 /// What every key begins with, so that people and scanners of secrets know it.
@@ -17,6 +17,16 @@ type Digest = [u8; 32];
 /// Keys and whom they belong to. Cheap to clone; all clones are one.
 #[derive(Clone, Debug, Default)]
 pub struct Keys(Arc<RwLock<HashMap<Digest, Arc<str>>>>);
+
+/// Keys that somebody else keeps.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakKeys(Weak<RwLock<HashMap<Digest, Arc<str>>>>);
+
+impl WeakKeys {
+    pub(crate) fn get(&self) -> Option<Keys> {
+        self.0.upgrade().map(Keys)
+    }
+}
 
 impl Keys {
     /// Makes a key of 256 random bits for `owner`. It is told this once.
@@ -48,6 +58,16 @@ impl Keys {
         let before = keys.len();
         keys.retain(|_, of| &**of != owner);
         before - keys.len()
+    }
+
+    /// Everybody who holds one.
+    pub(crate) fn owners(&self) -> Vec<Arc<str>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// These keys, for as long as somebody else keeps them.
+    pub(crate) fn weak(&self) -> WeakKeys {
+        WeakKeys(Arc::downgrade(&self.0))
     }
 
     /// Whom a key belongs to. What is compared are hashes: their bytes cannot be chosen, so that the time of the

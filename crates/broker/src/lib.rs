@@ -1,47 +1,79 @@
 //! The AI broker: one local door that speaks OpenAI's protocol, and behind it every model that a person has.
 //!
-//! **Invariant:** runs alone, and keeps nothing of what passes. Questions and answers go through byte for byte, but for
-//! the model's name; every error has OpenAI's shape; nothing is asked twice once an answer has begun; a client that
-//! leaves takes its connection to the backend with it.
+//! **Invariant:** runs alone, and keeps nothing of what is said but where a person wants it, in memory. Questions and answers go through byte for byte, but for
+//! the model's name, and for the tokens of a stream whose client did not ask for them; every error has OpenAI's shape;
+//! nothing is asked twice once an answer has begun; a client that leaves takes its connection to the backend with it.
 //!
 //! - `door`: who may come in, and OpenAI's paths.
 //! - `route`, `fleet`: where a model's name leads, and who is asked first.
-//! - `forward`, `stream`, `lines`: to the backend and back.
-//! - `backend`, `health`, `models`, `quirks`: each model server, and what is known of it.
+//! - `forward`, `queue`, `attempt`, `stream`, `lines`: to the backend and back.
+//! - `limits`, `prices`, `estimate`: what a request may use, and what it costs.
+//! - `offline`, `on_demand`: what may be reached, and servers that are started when they are asked.
+//! - `backend`, `client`, `health`, `models`, `quirks`: each model server, and what is known of it.
+//! - `observers`: what is seen of a request afterwards, in the `ledger`, the `metrics`, the `trace`, and in what is
+//!   `kept` in memory while a person switches that on.
 
+mod ask;
+mod attempt;
 mod backend;
+mod client;
 mod discover;
 mod door;
 mod envelope;
+mod estimate;
 mod fleet;
 mod flight;
 mod forward;
 mod headers;
 mod health;
 mod infill;
+mod kept;
 mod keys;
+mod ledger;
+mod limits;
 mod lines;
+mod metrics;
 mod models;
+mod observers;
+mod offline;
+mod on_demand;
+mod prices;
+mod queue;
 mod quirks;
 mod refusal;
 mod route;
 mod stream;
+mod stream_options;
+mod trace;
 
+pub use ask::AskError;
 pub use discover::{USUAL_PORTS, discover};
 pub use door::Limits;
 pub use fleet::SettingsError;
 pub use flight::{Counts, End, Endpoint, Observer, Outcome, Usage};
 pub use health::Backoff;
+pub use kept::KeptRequests;
 pub use keys::{Keys, PREFIX};
+pub use ledger::{LedgerError, UsageLedger, report_of_file};
+pub use on_demand::{InUse, LocalBackend, OnDemand};
 pub use secrecy::SecretString;
 
 use aicockpit_protocol::broker::{BackendState, BrokerSettings};
+use aicockpit_protocol::usage::{OwnerUsage, RequestEntry, RequestsQuery};
 use axum::Router;
-use door::{Door, Names};
-use fleet::Fleet;
-use flight::Ledger;
+use backend::Means;
+use door::{Door, Names, Room};
+use fleet::{Fleet, Local};
+use flight::Records;
+use keys::WeakKeys;
+use limits::Accounts;
+use metrics::Metrics;
+use observers::Observers;
+use offline::Gate;
+use std::collections::BTreeSet;
+use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -55,7 +87,7 @@ pub trait Secrets: Send + Sync {
 }
 
 /// What can be set besides the settings.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// What a request may be.
     pub limits: Limits,
@@ -63,6 +95,33 @@ pub struct Options {
     pub backoff: Backoff,
     /// More names by which clients call this server, besides loopback's and the address it listens on.
     pub names: Vec<String>,
+    /// Where requests are written down; in memory where nothing else is given.
+    pub ledger: UsageLedger,
+    /// Where questions and answers are kept while the settings say so.
+    pub kept: KeptRequests,
+    /// Nothing is sent off this machine from the beginning. See [`Broker::set_offline`].
+    pub offline: bool,
+    /// Starts the servers of this machine when they are asked; absent where they run anyhow.
+    pub on_demand: Option<Arc<dyn OnDemand>>,
+    /// The servers of this machine that there are from the beginning. See [`Broker::set_local`].
+    pub local: Vec<LocalBackend>,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { limits, backoff, names, ledger, kept, offline, on_demand, local } = self;
+        formatter
+            .debug_struct("Options")
+            .field("limits", limits)
+            .field("backoff", backoff)
+            .field("names", names)
+            .field("ledger", ledger)
+            .field("kept", kept)
+            .field("offline", offline)
+            .field("on_demand", &on_demand.is_some())
+            .field("local", local)
+            .finish()
+    }
 }
 
 /// The settings alive, as all parts see them.
@@ -80,13 +139,23 @@ impl Live {
 /// # Errors
 /// See [`SettingsError`].
 pub fn check(settings: &BrokerSettings) -> Result<(), SettingsError> {
+    check_beside(settings, &[])
+}
+
+/// The same where there are servers of this machine too, by their ids, to which an alias may lead.
+///
+/// # Errors
+/// See [`SettingsError`].
+pub fn check_beside(settings: &BrokerSettings, local: &[String]) -> Result<(), SettingsError> {
     struct NoKeys;
     impl Secrets for NoKeys {
         fn get(&self, _backend: &str) -> Option<SecretString> {
             None
         }
     }
-    Fleet::new(settings.clone(), &NoKeys, Backoff::default(), None).map(drop)
+    let means = Means { backoff: Backoff::default(), gate: Gate::new(true), on_demand: None };
+    let local = Local { known: local.iter().cloned().collect(), ..Local::default() };
+    Fleet::new(settings.clone(), &local, &NoKeys, &means, None).map(drop)
 }
 
 /// A door that no port leads to. Cheap to clone.
@@ -109,12 +178,31 @@ pub struct Broker {
     live: Live,
     secrets: Arc<dyn Secrets>,
     keys: Keys,
-    ledger: Ledger,
+    records: Records,
+    metrics: Metrics,
+    accounts: Accounts,
+    room: Room,
+    means: Means,
+    /// What the fleet is made of. Held while it is made anew.
+    parts: Arc<Mutex<Parts>>,
+    /// The keys of side doors.
+    others: Arc<Mutex<Vec<WeakKeys>>>,
     options: Arc<Options>,
 }
 
+/// What the fleet is made of.
+struct Parts {
+    settings: BrokerSettings,
+    local: Local,
+}
+
+fn limits_of(settings: &BrokerSettings) -> limits::Set {
+    limits::Set { limits: settings.limits.clone(), currency: settings.currency.clone() }
+}
+
 impl Broker {
-    /// A broker with these settings. Nothing is asked of any backend yet. `observer` is told of every request.
+    /// A broker with these settings. Nothing is asked of any backend yet. `observer` is told of every request. Blocks
+    /// while the ledger is read for what was used this day and this month.
     ///
     /// # Errors
     /// See [`SettingsError`].
@@ -124,12 +212,36 @@ impl Broker {
         options: Options,
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<Self, SettingsError> {
-        let fleet = Fleet::new(settings, &*secrets, options.backoff, None)?;
+        let keep = settings.keep_prompts;
+        let gate = Gate::new(options.offline);
+        let means = Means { backoff: options.backoff, gate, on_demand: options.on_demand.clone() };
+        let mut local = Local::default();
+        local.set(options.local.clone());
+        let fleet = Fleet::new(settings.clone(), &local, &*secrets, &means, None)?;
+        let accounts = Accounts::new(limits_of(&settings));
+        let (day, month) = accounts.began();
+        accounts.seed(options.ledger.sums_since(day), options.ledger.sums_since(month));
+        options.kept.set_on(keep);
+        let live = Live(Arc::new(RwLock::new(Arc::new(fleet))));
+        let metrics = Metrics::default();
+        let observers = Observers {
+            live: live.clone(),
+            ledger: options.ledger.clone(),
+            kept: options.kept.clone(),
+            metrics: metrics.clone(),
+            other: observer,
+        };
         Ok(Self {
-            live: Live(Arc::new(RwLock::new(Arc::new(fleet)))),
+            live,
             secrets,
             keys: Keys::default(),
-            ledger: Ledger { observer, ..Ledger::default() },
+            records: Records { observer: Some(Arc::new(observers)), ..Records::default() },
+            metrics,
+            accounts,
+            room: Room::new(options.limits),
+            means,
+            parts: Arc::new(Mutex::new(Parts { settings, local })),
+            others: Arc::default(),
             options: Arc::new(options),
         })
     }
@@ -140,10 +252,61 @@ impl Broker {
     /// # Errors
     /// See [`SettingsError`]; then the old ones stay.
     pub fn replace(&self, settings: BrokerSettings) -> Result<(), SettingsError> {
-        // The secrets are read without the lock: requests go on meanwhile.
-        let fleet = Fleet::new(settings, &*self.secrets, self.options.backoff, Some(&self.live.fleet()))?;
+        let keep = settings.keep_prompts;
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        self.make(settings.clone(), &parts.local)?;
+        self.accounts.replace(limits_of(&settings));
+        parts.settings = settings;
+        drop(parts);
+        self.options.kept.set_on(keep);
+        Ok(())
+    }
+
+    /// Makes the fleet anew. The secrets are read without its lock: requests go on meanwhile.
+    fn make(&self, settings: BrokerSettings, local: &Local) -> Result<(), SettingsError> {
+        let fleet = Fleet::new(settings, local, &*self.secrets, &self.means, Some(&self.live.fleet()))?;
         *self.live.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fleet);
         Ok(())
+    }
+
+    /// Says which servers of this machine there are besides those of the settings. One whose id is taken by a backend
+    /// of the settings is left out.
+    pub fn set_local(&self, local: Vec<LocalBackend>) {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.local.set(local);
+        if let Err(error) = self.make(parts.settings.clone(), &parts.local) {
+            tracing::error!(%error, "the servers of this machine could not be taken up");
+        }
+    }
+
+    /// Switches offline on or off. On: nothing is sent off this machine any more, what is on its way there ends with an
+    /// error, and connections there are closed. Servers of this machine are asked as ever.
+    pub fn set_offline(&self, offline: bool) {
+        // Made anew meanwhile, a backend would keep its connections.
+        let _parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        self.means.gate.set(offline);
+        if offline {
+            self.live.fleet().backends.iter().for_each(|backend| backend.hang_up());
+        }
+    }
+
+    /// Whether nothing is sent off this machine.
+    pub fn is_offline(&self) -> bool {
+        self.means.gate.is_offline()
+    }
+
+    /// Times since the start that something was not sent because of it.
+    pub fn offline_refusals(&self) -> u64 {
+        self.means.gate.refused()
+    }
+
+    /// What each owner has used, beside what it may: everybody who asks, holds a key, or has asked this month.
+    pub fn owners(&self) -> Vec<OwnerUsage> {
+        let mut keys: BTreeSet<Arc<str>> = self.keys.owners().into_iter().collect();
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.extend(others.iter().filter_map(WeakKeys::get).flat_map(|keys| keys.owners()));
+        drop(others);
+        self.accounts.owners(keys)
     }
 
     /// The keys of the door.
@@ -153,7 +316,32 @@ impl Broker {
 
     /// Sums since the start.
     pub fn counts(&self) -> Counts {
-        self.ledger.counters.read()
+        self.records.counters.read()
+    }
+
+    /// The ledger that requests are written into.
+    pub fn ledger(&self) -> &UsageLedger {
+        &self.options.ledger
+    }
+
+    /// Questions and answers that are kept.
+    pub fn kept(&self) -> &KeptRequests {
+        &self.options.kept
+    }
+
+    /// Requests of the ledger, the newest first, with what is kept of them marked. Blocks.
+    pub fn requests(&self, query: &RequestsQuery) -> Vec<RequestEntry> {
+        let mut entries = self.options.ledger.requests(query);
+        for entry in &mut entries {
+            entry.is_kept = self.options.kept.has(&entry.request);
+        }
+        entries
+    }
+
+    /// All figures in the text format of Prometheus (OpenMetrics 1.0). Nothing is asked of any backend for it.
+    pub fn metrics(&self) -> String {
+        let (lost, _) = self.options.ledger.lost();
+        self.metrics.text(&self.counts(), &self.live.fleet(), lost)
     }
 
     /// Every enabled backend as it is now. Those that nobody has asked for yet are asked for their models.
@@ -171,27 +359,44 @@ impl Broker {
         }
     }
 
-    /// The door, for a server that is reached at `address`.
-    pub fn router(&self, address: SocketAddr) -> Router {
-        self.router_with(address, self.keys.clone())
-    }
-
     /// A door with keys of its own, for clients who come by a way of their own and call it `address`.
     pub fn side_door(&self, address: SocketAddr, keys: Keys) -> SideDoor {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.retain(|other| other.get().is_some());
+        others.push(keys.weak());
+        drop(others);
         SideDoor(self.router_with(address, keys))
     }
 
-    fn router_with(&self, address: SocketAddr, keys: Keys) -> Router {
-        door::router(Door {
+    /// The door by itself.
+    pub(crate) fn router_with(&self, address: SocketAddr, keys: Keys) -> Router {
+        door::router(self.door(address, keys), Router::new())
+    }
+
+    fn door(&self, address: SocketAddr, keys: Keys) -> Door {
+        Door {
             live: self.live.clone(),
             keys,
             names: Names::new(address, &self.options.names),
-            ledger: self.ledger.clone(),
+            records: self.records.clone(),
             limits: self.options.limits,
-        })
+            accounts: self.accounts.clone(),
+            room: self.room.clone(),
+        }
     }
 
-    /// Serves until `stop`; then answers that have begun have `grace` to end.
+    /// Serves [`Broker::metrics`] at `/metrics` until `stop`, without a key, to programs that mean this server.
+    ///
+    /// # Errors
+    /// The listener has no address.
+    pub async fn serve_metrics(&self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
+        let names = Names::new(listener.local_addr()?, &self.options.names);
+        let router = door::figures::router(self.clone(), names);
+        door::serve::serve(listener, router, stop, Duration::ZERO).await;
+        Ok(())
+    }
+
+    /// Serves until `stop`, with [`Broker::metrics`] at `/metrics` under the same keys; then answers that have begun have `grace` to end.
     ///
     /// # Errors
     /// The listener has no address.
@@ -201,7 +406,8 @@ impl Broker {
         stop: CancellationToken,
         grace: Duration,
     ) -> std::io::Result<()> {
-        let router = self.router(listener.local_addr()?);
+        let door = self.door(listener.local_addr()?, self.keys.clone());
+        let router = door::figures::beside(door, self.clone());
         door::serve::serve(listener, router, stop, grace).await;
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Server-sent events, looked at while they pass: whole lines go on at once and untouched, and of each only what says
 //! whether the answer is whole is read.
 
+use crate::estimate;
 use crate::flight::{Endpoint, Usage};
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
@@ -92,33 +93,79 @@ pub(crate) struct Seen {
 pub(crate) struct Watch {
     endpoint: Endpoint,
     pub(crate) seen: Seen,
+    /// Bytes of the answer's text.
+    pub(crate) text: u64,
+    /// The last event, which only tells the tokens, is not for the client: it did not ask.
+    hides_usage: bool,
+    /// Ends of lines that still belong to an event which was left out.
+    left_out: u8,
 }
 
 impl Watch {
-    pub(crate) fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, seen: Seen::default() }
+    pub(crate) fn new(endpoint: Endpoint, hides_usage: bool) -> Self {
+        Self { endpoint, seen: Seen::default(), text: 0, hides_usage, left_out: 0 }
     }
 
-    pub(crate) fn look(&mut self, lines: &[u8]) {
-        let mut start = 0;
-        for end in memchr::memchr2_iter(b'\n', b'\r', lines) {
-            self.line(&lines[start..end]);
-            start = end + 1;
+    /// Looks at whole lines, and gives back those for the client.
+    pub(crate) fn pass(&mut self, lines: Bytes) -> Bytes {
+        // Where the part begins that is not passed on yet, and where the line that is looked at.
+        let mut kept = self.skip(&lines);
+        let mut start = kept;
+        let mut out: Option<BytesMut> = None;
+        for end in memchr::memchr2_iter(b'\n', b'\r', &lines) {
+            if end < start {
+                continue;
+            }
+            if !self.line(&lines[start..end]) {
+                start = end + 1;
+                continue;
+            }
+            out.get_or_insert_default().extend_from_slice(&lines[kept..start]);
+            // Its own end and the empty line after it.
+            self.left_out = 2;
+            start = end + self.skip(&lines[end..]);
+            kept = start;
         }
-        if start < lines.len() {
-            self.line(&lines[start..]);
+        if start < lines.len() && self.line(&lines[start..]) {
+            return out.map(BytesMut::freeze).unwrap_or_else(|| lines.slice(kept..start));
+        }
+        match out {
+            None => lines.slice(kept..),
+            Some(mut out) => {
+                out.extend_from_slice(&lines[kept..]);
+                out.freeze()
+            }
         }
     }
 
-    fn line(&mut self, line: &[u8]) {
+    /// How much at the beginning belongs to an event that was left out.
+    fn skip(&mut self, lines: &[u8]) -> usize {
+        let mut skipped = 0;
+        while self.left_out > 0 {
+            match lines.get(skipped) {
+                Some(b'\n') => self.left_out -= 1,
+                Some(b'\r') => {}
+                Some(_) => {
+                    self.left_out = 0;
+                    break;
+                }
+                None => break,
+            }
+            skipped += 1;
+        }
+        skipped
+    }
+
+    /// Looks at one line. True where it is an event that is left out.
+    fn line(&mut self, line: &[u8]) -> bool {
         // An empty line ends an event; a colon begins a comment, which servers send to keep a connection alive.
         if line.is_empty() || line[0] == b':' {
-            return;
+            return false;
         }
         let Some(data) = line.strip_prefix(b"data:") else {
             let known = [b"event:".as_slice(), b"id:", b"retry:"].iter().any(|field| line.starts_with(field));
             self.seen.malformed += u64::from(!known);
-            return;
+            return false;
         };
         let data = data.strip_prefix(b" ").unwrap_or(data);
         if data == b"[DONE]" {
@@ -126,11 +173,12 @@ impl Watch {
         } else if data.first() != Some(&b'{') || data.last() != Some(&b'}') {
             self.seen.malformed += 1;
         } else {
-            self.object(data);
+            return self.object(data);
         }
+        false
     }
 
-    fn object(&mut self, data: &[u8]) {
+    fn object(&mut self, data: &[u8]) -> bool {
         // What decides stands at the beginning: `{"error":…` and `{"type":"response.completed",…`.
         let head = &data[..data.len().min(64)];
         if begins(head, b"error") {
@@ -141,14 +189,26 @@ impl Watch {
         {
             self.seen.whole |= matches!(kind, b"completed" | b"incomplete" | b"failed");
         }
+        self.text += estimate::text(self.endpoint, true, data);
         // In a text the quote after the word would have a backslash before it.
         if let Some(at) = USAGE.find(data)
             && tells_object(&data[at + USAGE.needle().len()..])
             && let Some(usage) = usage(data)
         {
             self.seen.usage = Some(usage);
+            return self.hides_usage && is_without_choices(data);
         }
+        false
     }
+}
+
+/// True for the event that only tells the tokens.
+fn is_without_choices(data: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Told {
+        choices: Vec<serde::de::IgnoredAny>,
+    }
+    serde_json::from_slice::<Told>(data).is_ok_and(|told| told.choices.is_empty())
 }
 
 /// True for `{"name":`, with white space anywhere.
@@ -212,21 +272,24 @@ mod tests {
     );
 
     fn seen(endpoint: Endpoint, text: &str) -> Seen {
-        let mut watch = Watch::new(endpoint);
-        watch.look(text.as_bytes());
+        let mut watch = Watch::new(endpoint, false);
+        let text = Bytes::copy_from_slice(text.as_bytes());
+        assert_eq!(watch.pass(text.clone()), text);
         watch.seen
     }
 
     #[test]
     fn what_decides_is_seen() {
-        let usage = Some(Usage { input_tokens: 3, output_tokens: 4 });
+        let usage = Some(Usage { input_tokens: 3, output_tokens: 4, cached_tokens: 0 });
         assert_eq!(seen(Endpoint::Chat, STREAM), Seen { whole: true, error: false, usage, malformed: 1 });
         assert!(seen(Endpoint::Chat, "data:{ \"error\": {}}\n").error);
         assert!(!seen(Endpoint::Chat, "data: {\"a\":\"error\"}\n").error);
         assert_eq!(seen(Endpoint::Chat, "data: {\"cut\n").malformed, 1);
         let completed = "data: {\"type\":\"response.completed\",\"response\":{\"usage\":{\"input_tokens\":1,\"output_tokens\":2}}}\n";
         let told = seen(Endpoint::Responses, completed);
-        assert!(told.whole && told.usage == Some(Usage { input_tokens: 1, output_tokens: 2 }));
+        assert!(
+            told.whole && told.usage == Some(Usage { input_tokens: 1, output_tokens: 2, cached_tokens: 0 })
+        );
         assert!(!seen(Endpoint::Chat, completed).whole);
         assert!(seen(Endpoint::Responses, "data: {\"n\":1,\"type\":\"response.failed\"}\n").whole);
         assert!(!seen(Endpoint::Responses, "data: {\"type\":\"response.output_text.delta\"}\n").whole);
@@ -250,20 +313,27 @@ mod tests {
             let mut cuts = cuts;
             cuts.extend([0, STREAM.len()]);
             cuts.sort_unstable();
-            let (mut lines, mut watch, mut out) = (Lines::default(), Watch::new(Endpoint::Chat), Vec::new());
+            let mut watches = [false, true].map(|hides| (Watch::new(Endpoint::Chat, hides), Vec::new()));
+            let mut lines = Lines::default();
             for pair in cuts.windows(2) {
                 match lines.push(Bytes::from_static(&STREAM.as_bytes()[pair[0]..pair[1]])) {
                     Some(Piece::Lines(whole)) => {
-                        watch.look(&whole);
-                        out.extend_from_slice(&whole);
+                        for (watch, out) in &mut watches {
+                            out.extend_from_slice(&watch.pass(whole.clone()));
+                        }
                     }
                     Some(Piece::Overlong(_)) => prop_assert!(false, "no line is too long"),
                     None => {}
                 }
             }
             prop_assert!(lines.rest().is_empty());
+            let (start, end) = (STREAM.find("data: {\"usage\"").expect("there"), STREAM.find("nonsense").expect("there"));
+            let hidden = [&STREAM[..start], &STREAM[end..]].concat();
+            let [(watch, out), (hiding, shown)] = watches;
             prop_assert_eq!(out, STREAM.as_bytes());
             prop_assert_eq!(watch.seen, seen(Endpoint::Chat, STREAM));
+            prop_assert_eq!(std::str::from_utf8(&shown).expect("text"), hidden);
+            prop_assert_eq!(hiding.seen, watch.seen);
         }
     }
 }

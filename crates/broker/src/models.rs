@@ -3,6 +3,7 @@
 
 use crate::backend::Backend;
 use crate::{health, quirks};
+use aicockpit_protocol::broker::ModelInfo;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -26,11 +27,31 @@ pub(crate) async fn list(backend: &Arc<Backend>) -> Result<(), String> {
     let _one = backend.asking.lock().await;
     let (models, abilities) = quirks::survey(backend).await?;
     backend.tell(|told| {
-        told.models = Arc::new(models);
+        told.models = match backend.is_on_socket() {
+            // It has one model, by the name that we gave it.
+            true => Arc::new(renamed(&told.models, models)),
+            false => Arc::new(models),
+        };
         told.abilities = abilities;
         told.listed = Some(Instant::now());
     });
     Ok(())
+}
+
+/// What a server says of its model, under the name that we know it by.
+fn renamed(known: &[ModelInfo], told: Vec<ModelInfo>) -> Vec<ModelInfo> {
+    let told = told.into_iter().next().unwrap_or_default();
+    known.iter().map(|model| ModelInfo { id: model.id.clone(), ..told.clone() }).collect()
+}
+
+/// Asks a server that is started on demand about itself, in the background, once it has answered.
+pub(crate) fn meet(backend: &Arc<Backend>) {
+    if backend.is_on_socket() && backend.told().listed.is_none() {
+        // Noted before it is known, so that it is asked once.
+        backend.tell(|told| told.listed = Some(Instant::now()));
+        let backend = Arc::clone(backend);
+        tokio::spawn(async move { list(&backend).await });
+    }
 }
 
 /// Asks a server for its models, unless it has been asked since.
@@ -46,14 +67,16 @@ async fn list_again(backend: Arc<Backend>, older_than: Duration) {
 pub(crate) async fn check(backend: &Arc<Backend>) {
     match list(backend).await {
         Ok(()) => backend.health.well(),
-        Err(why) => health::failed(backend, why, Duration::ZERO),
+        // It sleeps, or nothing was asked of it.
+        Err(_) if !backend.can_be_asked() => {}
+        Err(why) => health::noticed(backend, why),
     }
 }
 
 /// Sees to it that each server's models are known as far as they can be.
 pub(crate) async fn known(backends: &[Arc<Backend>]) {
     let mut asked = tokio::task::JoinSet::new();
-    for backend in backends {
+    for backend in backends.iter().filter(|backend| backend.can_be_asked()) {
         let listed = backend.told().listed;
         if listed.is_none() && !backend.health.is_failing() {
             asked.spawn(list_again(Arc::clone(backend), LIST_AGES));
@@ -67,7 +90,8 @@ pub(crate) async fn known(backends: &[Arc<Backend>]) {
 /// Asks all that answer anew, before a name counts as unknown.
 pub(crate) async fn known_anew(backends: &[Arc<Backend>]) {
     let mut asked = tokio::task::JoinSet::new();
-    for backend in backends.iter().filter(|backend| !backend.health.is_failing()) {
+    let asked_now = |backend: &&Arc<Backend>| backend.can_be_asked() && !backend.health.is_failing();
+    for backend in backends.iter().filter(asked_now) {
         if is_older(UNKNOWN_AGES, backend.told().listed) {
             asked.spawn(list_again(Arc::clone(backend), UNKNOWN_AGES));
         }

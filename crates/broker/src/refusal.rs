@@ -1,12 +1,16 @@
 //! Errors in OpenAI's shape. Clients of OpenAI read nothing else.
 
 use crate::flight::End;
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+/// OpenAI's word for a budget that is used up.
+const QUOTA: &str = "insufficient_quota";
 
 /// An error as OpenAI writes it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -59,6 +63,18 @@ impl Refusal {
         Self { retry_after: Some(retry_after), ..refusal }
     }
 
+    /// A budget is used up; trying again is no use before it is renewed.
+    pub(crate) fn quota(message: impl Into<String>, retry_after: Duration) -> Self {
+        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, QUOTA, QUOTA, message);
+        Self { retry_after: Some(retry_after), ..refusal }
+    }
+
+    /// Too much for this broker at the moment.
+    pub(crate) fn overloaded(message: impl Into<String>, retry_after: Duration) -> Self {
+        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "overloaded", message);
+        Self { retry_after: Some(retry_after), ..refusal }
+    }
+
     /// A backend's fault.
     pub(crate) fn backend(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self::new(status, "server_error", code, message)
@@ -86,18 +102,44 @@ impl ErrorBody {
     }
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let mut response = (self.status, self.body.json()).into_response();
-        let headers = response.headers_mut();
+/// What a client is told, not put together yet.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl From<Refusal> for Said {
+    fn from(refusal: Refusal) -> Self {
+        let mut headers = HeaderMap::with_capacity(4);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(after) = self.retry_after {
+        if let Some(after) = refusal.retry_after {
             headers.insert(header::RETRY_AFTER, seconds(after));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if refusal.body.kind == QUOTA {
+            // OpenAI's clients ask again by themselves, and heed this.
+            headers.insert("x-should-retry", HeaderValue::from_static("false"));
+        }
+        if refusal.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        Self { status: refusal.status, headers, body: refusal.body.json().into() }
+    }
+}
+
+impl IntoResponse for Said {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
         response
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        Said::from(self).into_response()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::fleet::{Fleet, Target};
 use crate::models;
+use crate::offline;
 use crate::refusal::Refusal;
 use http::StatusCode;
 use std::sync::Arc;
@@ -79,7 +80,7 @@ fn unknown(fleet: &Fleet, model: &str) -> Refusal {
     let silent: Vec<String> = fleet
         .backends
         .iter()
-        .filter(|backend| backend.told().listed.is_none())
+        .filter(|backend| backend.can_be_asked() && backend.told().listed.is_none())
         .map(|backend| format!("`{}`", backend.settings.name))
         .collect();
     if !silent.is_empty() {
@@ -89,6 +90,14 @@ fn unknown(fleet: &Fleet, model: &str) -> Refusal {
         );
         return Refusal::backend(StatusCode::SERVICE_UNAVAILABLE, "backend_unreachable", message)
             .about("model");
+    }
+    let shut_out =
+        fleet.backends.iter().find(|backend| backend.is_shut_out() && backend.told().listed.is_none());
+    if let Some(backend) = shut_out {
+        let mut refusal = offline::refusal(&backend.settings.name);
+        refusal.body.message =
+            format!("The model `{model}` is not known on this machine. {}", refusal.body.message);
+        return refusal.about("model");
     }
     let near = near(fleet, model);
     match near.is_empty() {

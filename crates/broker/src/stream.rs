@@ -4,12 +4,14 @@
 use crate::flight::{End, Endpoint, Flight};
 use crate::infill::Rewrite;
 use crate::lines::{Lines, Piece, Watch};
+use crate::offline::{self, Leash, Pulled};
 use crate::refusal::ErrorBody;
 use axum::BoxError;
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use std::future::Future as _;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
@@ -24,10 +26,39 @@ struct Events {
     rewrite: Option<Rewrite>,
 }
 
+/// Where an answer comes from.
+enum Upstream {
+    /// It has come to its end.
+    Ended,
+    Near(reqwest::Body),
+    /// From off this machine. It can be cut off from outside.
+    Far(Arc<Leash>),
+    /// It was cut off before it could be read on.
+    Cut,
+}
+
+impl Upstream {
+    /// Of a backend's. What came before the switch was set to offline is not read on after it.
+    fn new(body: reqwest::Body, flight: &Flight) -> Self {
+        match flight.gate() {
+            None => Self::Near(body),
+            Some(gate) => gate.leash(body).map_or(Self::Cut, Self::Far),
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Pulled> {
+        match self {
+            Self::Ended => Poll::Ready(Pulled::Frame(None)),
+            Self::Near(body) => Pin::new(body).poll_frame(cx).map(Pulled::Frame),
+            Self::Far(leash) => leash.poll_frame(cx),
+            Self::Cut => Poll::Ready(Pulled::Cut),
+        }
+    }
+}
+
 /// The body of an answer. Dropping it closes the connection to the backend, unless it was read to its end.
 pub(crate) struct Answer {
-    /// Absent after its end.
-    upstream: Option<reqwest::Body>,
+    upstream: Upstream,
     /// Absent for an answer that passes as bytes, because it is too large to be looked at.
     events: Option<Events>,
     /// What came before this body was made.
@@ -51,8 +82,9 @@ impl Answer {
         backend: &str,
         idle: Duration,
         rewrite: Option<Rewrite>,
+        hides_usage: bool,
     ) -> Self {
-        let watch = Watch::new(flight.endpoint());
+        let watch = Watch::new(flight.endpoint(), hides_usage);
         let events = Events { lines: Lines::default(), watch, rewrite };
         Self::new(upstream, first, flight, backend, idle, Some(events))
     }
@@ -77,7 +109,7 @@ impl Answer {
         events: Option<Events>,
     ) -> Self {
         Self {
-            upstream: Some(upstream),
+            upstream: Upstream::new(upstream, &flight),
             events,
             first: Some(first),
             alarm: Box::pin(tokio::time::sleep(idle)),
@@ -92,24 +124,30 @@ impl Answer {
         self.events.as_ref().is_some_and(|events| events.watch.seen.whole)
     }
 
-    /// What of a piece goes out now; nothing where it ends inside of a line.
+    /// What of a piece goes out now, told to who listens.
     fn take(&mut self, came: Bytes) -> Option<Bytes> {
+        let out = self.read(came);
+        if let (Some(flight), Some(out)) = (&self.flight, &out) {
+            flight.piece(out);
+        }
+        out
+    }
+
+    /// What of a piece goes out now; nothing where it ends inside of a line.
+    fn read(&mut self, came: Bytes) -> Option<Bytes> {
         if let Some(flight) = &mut self.flight {
             flight.received(came.len());
         }
         let Some(Events { lines, watch, rewrite }) = &mut self.events else { return Some(came) };
         match lines.push(came)? {
-            Piece::Lines(whole) => match rewrite {
-                None => {
-                    watch.look(&whole);
-                    Some(whole)
-                }
-                Some(rewrite) => {
-                    let out = rewrite.lines(&whole);
-                    watch.look(&out);
-                    (!out.is_empty()).then_some(out)
-                }
-            },
+            Piece::Lines(whole) => {
+                let whole = match rewrite {
+                    None => whole,
+                    Some(rewrite) => rewrite.lines(&whole),
+                };
+                let out = watch.pass(whole);
+                (!out.is_empty()).then_some(out)
+            }
             Piece::Overlong(part) => {
                 watch.seen.malformed += 1;
                 rewrite.is_none().then_some(part)
@@ -119,27 +157,17 @@ impl Answer {
 
     /// The backend is through with it, in whatever way; the words that go out last.
     fn end(&mut self, how: Ended) -> Result<Option<Bytes>, BoxError> {
-        self.upstream = None;
+        self.upstream = Upstream::Ended;
         let Some(mut flight) = self.flight.take() else { return Ok(None) };
         let Some(Events { lines, watch, .. }) = &mut self.events else {
-            return match how {
-                Ended::Closed => {
-                    flight.land(End::Complete, None);
-                    Ok(None)
-                }
-                Ended::Broken(why) => {
-                    flight.land(End::Cut, None);
-                    Err(why.into())
-                }
-                Ended::Silent => {
-                    flight.land(End::Stalled, None);
-                    Err("the backend stalled".into())
-                }
-            };
+            flight.told(flight.bytes_of_text());
+            let (end, _, message) = how.words(self.idle, &self.backend);
+            let is_whole = matches!(how, Ended::Closed);
+            flight.land(if is_whole { End::Complete } else { end }, None);
+            return if is_whole { Ok(None) } else { Err(message.into()) };
         };
-        let rest = lines.rest();
         // `data: [DONE]` without the end of its line is still an end.
-        watch.look(&rest);
+        let rest = watch.pass(lines.rest());
         let seen = watch.seen;
         for _ in 0..seen.malformed {
             flight.malformed();
@@ -147,28 +175,21 @@ impl Answer {
         if let Some(usage) = seen.usage {
             flight.used(usage);
         }
-        if seen.whole {
+        flight.told(watch.text);
+        if seen.whole || seen.error {
+            let last = (!rest.is_empty()).then(|| Bytes::from([&rest[..], b"\n\n"].concat()));
+            if let Some(last) = &last {
+                flight.piece(last);
+            }
             flight.land(if seen.error { End::ToldError } else { End::Complete }, None);
-            return Ok((!rest.is_empty()).then(|| [&rest[..], b"\n\n"].concat().into()));
+            return Ok(last);
         }
-        if seen.error {
-            flight.land(End::ToldError, None);
-            return Ok((!rest.is_empty()).then(|| [&rest[..], b"\n\n"].concat().into()));
-        }
-        let (end, code, what) = match how {
-            Ended::Closed => (End::Cut, "backend_closed", "ended the answer before it was whole".to_owned()),
-            Ended::Broken(why) => (End::Cut, "backend_closed", format!("broke off the answer ({why})")),
-            Ended::Silent => (
-                End::Stalled,
-                "backend_stalled",
-                format!("sent nothing for {} seconds", self.idle.as_secs_f32()),
-            ),
-        };
-        let message = format!("`{}` {what}; what came before is not the whole answer.", self.backend);
-        tracing::info!(request = flight.request(), backend = self.backend, what, "an answer was not whole");
-        let event = event(flight.endpoint(), code, message);
+        let (end, code, message) = how.words(self.idle, &self.backend);
+        tracing::info!(request = flight.request(), message, "an answer was not whole");
+        let event = Bytes::from(event(flight.endpoint(), code, message));
+        flight.piece(&event);
         flight.land(end, None);
-        Ok(Some(event.into()))
+        Ok(Some(event))
     }
 }
 
@@ -177,6 +198,26 @@ enum Ended {
     Closed,
     Broken(String),
     Silent,
+    /// We are offline now.
+    CutOff,
+}
+
+impl Ended {
+    /// How the request ends with it, and what the client is told.
+    fn words(&self, idle: Duration, backend: &str) -> (End, &'static str, String) {
+        let (end, code, what) = match self {
+            Self::CutOff => {
+                let message = format!("The answer was cut off: {}", offline::sentence(backend));
+                return (End::Cut, "offline", message);
+            }
+            Self::Closed => (End::Cut, "backend_closed", "ended the answer before it was whole".to_owned()),
+            Self::Broken(why) => (End::Cut, "backend_closed", format!("broke off the answer ({why})")),
+            Self::Silent => {
+                (End::Stalled, "backend_stalled", format!("sent nothing for {} seconds", idle.as_secs_f32()))
+            }
+        };
+        (end, code, format!("`{backend}` {what}; what came before is not the whole answer."))
+    }
 }
 
 /// An error as the last event of a stream. The empty line before it ends an event that lacks its own.
@@ -195,6 +236,24 @@ fn event(endpoint: Endpoint, code: &'static str, message: String) -> String {
     }
 }
 
+impl Drop for Answer {
+    /// The client has left. What has come so far is what it is charged for; one that has seen the end was answered.
+    fn drop(&mut self) {
+        let Some(mut flight) = self.flight.take() else { return };
+        let Some(Events { watch, .. }) = &self.events else { return flight.told(flight.bytes_of_text()) };
+        flight.told(watch.text);
+        for _ in 0..watch.seen.malformed {
+            flight.malformed();
+        }
+        if let Some(usage) = watch.seen.usage {
+            flight.used(usage);
+        }
+        if watch.seen.whole {
+            flight.land(if watch.seen.error { End::ToldError } else { End::Complete }, None);
+        }
+    }
+}
+
 impl Body for Answer {
     type Data = Bytes;
     type Error = BoxError;
@@ -210,9 +269,11 @@ impl Body for Answer {
             return Poll::Ready(Some(Ok(Frame::data(out))));
         }
         loop {
-            let Some(upstream) = &mut this.upstream else { return Poll::Ready(None) };
-            let how = match Pin::new(upstream).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
+            if matches!(this.upstream, Upstream::Ended) {
+                return Poll::Ready(None);
+            }
+            let how = match this.upstream.poll_frame(cx) {
+                Poll::Ready(Pulled::Frame(Some(Ok(frame)))) => {
                     this.waiting = None;
                     let Ok(came) = frame.into_data() else { continue };
                     match this.take(came) {
@@ -220,8 +281,9 @@ impl Body for Answer {
                         None => continue,
                     }
                 }
-                Poll::Ready(Some(Err(error))) => Ended::Broken(crate::backend::told(&error)),
-                Poll::Ready(None) => Ended::Closed,
+                Poll::Ready(Pulled::Frame(Some(Err(error)))) => Ended::Broken(crate::backend::told(&error)),
+                Poll::Ready(Pulled::Frame(None)) => Ended::Closed,
+                Poll::Ready(Pulled::Cut) => Ended::CutOff,
                 Poll::Pending => {
                     let most = if this.is_whole() { CLOSE_WITHIN.min(this.idle) } else { this.idle };
                     let due = *this.waiting.get_or_insert_with(Instant::now) + most;

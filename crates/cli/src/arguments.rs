@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Serve every model of this machine and of providers by one OpenAI-compatible address, without a cockpit.
     Broker(Box<BrokerArguments>),
+    /// Show what models were used for: requests, tokens, money and speed.
+    Usage(Usage),
     /// List workspaces.
     #[command(visible_alias = "ls")]
     List,
@@ -88,7 +90,10 @@ pub(crate) struct BrokerArguments {
     /// A name for a model, and where it leads: later ones are asked where earlier ones fail; may be repeated.
     #[arg(long, value_name = "NAME=BACKEND/MODEL[,…]")]
     pub(crate) alias: Vec<String>,
-    /// Backends, aliases and time-outs as JSON.
+    /// The settings as JSON: `backends`, `aliases`, `first_byte_seconds`, `idle_seconds`, `queue_seconds` (how long a
+    /// request waits for a place), `limits` (requests and tokens a minute, requests at once, budgets of tokens and money
+    /// for day and month: for `each` key, for `all`, or `of` single ones; the printed key is `command line`), `prices`
+    /// (for a million tokens) and `currency`.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The variable that holds a backend's key, for one of the configuration; may be repeated.
@@ -98,6 +103,17 @@ pub(crate) struct BrokerArguments {
     /// and prints it.
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
+    /// Write every request down here, with tokens, cost and times but without question and answer; `aicockpit usage
+    /// --ledger` shows them. Budgets then go on where they were after a start.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
+    /// Refuse backends that are not on this machine: no byte leaves it.
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Serve figures for Prometheus at /metrics of this address and port. They hold no question, answer or key, and are
+    /// given without one.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) metrics: Option<SocketAddr>,
     /// Another name by which clients call this server; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Vec<String>,
@@ -107,6 +123,31 @@ pub(crate) struct BrokerArguments {
     /// Listen where other machines can reach it. Nothing is encrypted.
     #[arg(long)]
     pub(crate) allow_remote: bool,
+}
+
+/// Shows what models were used for.
+#[derive(Debug, Args)]
+pub(crate) struct Usage {
+    /// Read this ledger, for instance of `aicockpit broker --ledger`; without it, the cockpit's own.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
+    /// By what to tell it apart.
+    #[arg(long, value_enum, default_value = "model")]
+    pub(crate) by: By,
+    /// How far back to look, in days of 24 hours.
+    #[arg(long, value_name = "COUNT", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) days: u16,
+}
+
+/// By what usage is told apart.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum By {
+    /// The model's name, as asked for.
+    Model,
+    /// The server that answered.
+    Backend,
+    /// Whose key it was: a workspace, or another name.
+    Owner,
 }
 
 /// What to show of a container's output.

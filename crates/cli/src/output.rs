@@ -27,6 +27,22 @@ pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
 
 /// Columns of text, each as wide as its widest cell.
 pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> anyhow::Result<()> {
+    columns(head, rows, |_, cell, width| format!("{cell:<width$}"))
+}
+
+/// The same for figures: all columns but the first end at one place.
+pub(crate) fn figures<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> anyhow::Result<()> {
+    columns(head, rows, |column, cell, width| match column {
+        0 => format!("{cell:<width$}"),
+        _ => format!("{cell:>width$}"),
+    })
+}
+
+fn columns<const N: usize>(
+    head: [&str; N],
+    rows: &[[String; N]],
+    place: fn(usize, &str, usize) -> String,
+) -> anyhow::Result<()> {
     let mut widths = head.map(|cell| cell.chars().count());
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -35,8 +51,9 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> an
     }
     let line = |cells: &[String; N]| {
         let mut text = String::new();
-        for (cell, width) in cells.iter().zip(widths) {
-            text.push_str(&format!("{cell:<width$}  "));
+        for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
+            text.push_str(&place(column, cell, width));
+            text.push_str("  ");
         }
         text.trim_end().to_owned()
     };

@@ -72,15 +72,15 @@ impl Cockpit {
         let value = store.settings().await?;
         let settings = Arc::new(CurrentSettings::new(Arc::clone(&store), events.clone(), value));
         let (stored, tombstones) = (store.workspaces().await?, store.tombstones().await?);
+        let secrets = Arc::new(Secrets::new(store.owner(), &config.data_dir));
         let models = {
-            let secrets = Arc::new(Secrets::new(store.owner(), &config.data_dir));
-            let settings = settings.get().models;
-            // Where keys are kept, the keyring is asked for them.
-            tokio::task::spawn_blocking(move || Models::new(settings, secrets)).await.map_err(|error| {
-                CockpitError::DataDirectory {
-                    path: config.data_dir.clone(),
-                    source: std::io::Error::other(error),
-                }
+            let (settings, directory, events) = (settings.get(), config.data_dir.clone(), events.clone());
+            // The ledger is read for what the budgets have left.
+            let begun =
+                tokio::task::spawn_blocking(move || Models::new(&settings, secrets, &directory, &events));
+            begun.await.map_err(|error| CockpitError::DataDirectory {
+                path: config.data_dir.clone(),
+                source: std::io::Error::other(error),
             })?
         };
         let clusters = Clusters::new(settings.subscribe(), Some(agent.as_program()));
@@ -128,6 +128,7 @@ impl Cockpit {
         self.socket.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.agents.close_all();
         self.workspaces.shutdown().await;
+        self.models.shutdown().await;
         self.engines.stop();
         self.store.close();
     }
@@ -160,15 +161,23 @@ impl Cockpit {
     /// Replaces the settings. For which model servers a key is kept is ours to say: a client may not know yet.
     ///
     /// # Errors
-    /// [`ErrorCode::InvalidArgument`] for a value out of range; the store's errors.
+    /// [`ErrorCode::InvalidArgument`] for a value out of range; [`ErrorCode::PortInUse`] where the port for programs of
+    /// this machine cannot be had; the store's errors. Then the settings before stay.
     pub async fn put_settings(&self, mut settings: Settings) -> Result<(), ApiError> {
-        let before = self.settings.get().models.backends;
+        let before = self.settings.get().models;
         for one in &mut settings.models.backends {
-            one.has_key = before.iter().any(|known| known.id == one.id && known.has_key);
+            one.has_key = before.backends.iter().any(|known| known.id == one.id && known.has_key);
         }
-        let (auto_forward, models) = (settings.auto_forward, settings.models.clone());
-        self.settings.put(settings).await?;
-        self.models.take_up(models).await?;
+        let (auto_forward, taken) = (settings.auto_forward, settings.clone());
+        self.settings.check(&settings)?;
+        // What another program may have is had before anything is said to be so.
+        self.models.listen(settings.models.listen_port).await?;
+        if let Err(error) = self.settings.put(settings).await {
+            // The port before was ours a moment ago; where it is not any more, that error says less than this one.
+            let _ = self.models.listen(before.listen_port).await;
+            return Err(error);
+        }
+        self.models.take_up(&taken).await?;
         self.engines.settings_changed();
         self.agents.set_auto_forward(auto_forward);
         Ok(())

@@ -1,9 +1,10 @@
 //! The settings, read often and changed rarely.
 
 mod clusters;
+mod offline;
 
 use crate::EventBus;
-use crate::models::Models;
+use crate::models::{LocalModels, Models};
 use crate::store::Store;
 use aicockpit_engine::Subnet;
 use aicockpit_protocol::api::{Event, Settings};
@@ -33,16 +34,38 @@ impl CurrentSettings {
         self.value.subscribe()
     }
 
-    /// Replaces them; they are on the disk when this returns.
+    /// Does what takes other machines: refused while offline, and cut off where that is switched on meanwhile.
     ///
     /// # Errors
-    /// [`ErrorCode::InvalidArgument`] for a value out of range; the store's errors.
-    pub async fn put(&self, settings: Settings) -> Result<(), ApiError> {
-        check(&settings)?;
+    /// [`ErrorCode::Offline`]; those of `work`.
+    pub(crate) async fn online<T>(
+        &self,
+        doing: &str,
+        work: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        offline::unless(self.subscribe(), doing, work).await
+    }
+
+    /// Refuses settings that could not be taken up.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidArgument`], saying what is wrong.
+    pub(crate) fn check(&self, settings: &Settings) -> Result<(), ApiError> {
+        check(settings)?;
+        let now = self.value.borrow();
         // To look at them is to make a client for each server.
-        if self.value.borrow().models != settings.models {
-            Models::check(&settings.models)?;
+        if now.models != settings.models || now.local_models != settings.local_models {
+            LocalModels::check(&settings.local_models)?;
+            Models::check(settings)?;
         }
+        Ok(())
+    }
+
+    /// Replaces them, once they are checked; they are on the disk when this returns.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn put(&self, settings: Settings) -> Result<(), ApiError> {
         self.store.put_settings(&settings).await?;
         self.value.send_replace(settings.clone());
         self.events.send(Event::Settings { settings });

@@ -6,7 +6,11 @@
 use crate::broker::{BackendSettings, BackendState, BrokerSettings};
 use crate::engine::{ClusterSettings, EngineInfo};
 use crate::error::ApiError;
+use crate::local_models::{LocalModelSettings, LocalScan, LocalServer, LocalServerRef};
 use crate::metrics::Sample;
+use crate::usage::{
+    KeptRequest, OwnerUsage, RequestEntry, RequestRef, RequestsQuery, UsageQuery, UsageReport,
+};
 use crate::workspace::{
     DeletePreview, Plan, StepKind, TimelineEntry, Workspace, WorkspaceInside, WorkspaceSpec,
 };
@@ -56,6 +60,7 @@ pub struct OperationEntry {
 macro_rules! operations {
     ($( #[doc = $doc:literal] $name:literal $variant:ident($params:ty) -> $reply:ty $(, body $body:ident)?; )*) => {
         /// A request of any operation.
+        #[expect(clippy::large_enum_variant, reason = "a request is taken apart at once; a box would only cost")]
         #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
         #[serde(tag = "op", content = "params")]
         pub enum Request {
@@ -119,6 +124,29 @@ operations! {
     "models.discover" ModelsDiscover(Empty) -> Vec<BackendSettings>;
     /// Keeps or forgets the key of a model server.
     "models.key" ModelsKey(BackendKey) -> Empty;
+    /// Address and a new key for programs of this machine; keys told before end.
+    "models.access" ModelsAccess(Empty) -> OwnAccess;
+    /// Asks a model, to try it: opens a stream of the answer's text.
+    "models.try" ModelsTry(TryModel) -> StreamOpened;
+    /// Sums of what models were used for.
+    "models.usage" ModelsUsage(UsageQuery) -> UsageReport;
+    /// What each owner of a key has used today and this month, beside its limits.
+    "models.owners" ModelsOwners(Empty) -> Vec<OwnerUsage>;
+    /// Single requests, newest first.
+    "models.requests" ModelsRequests(RequestsQuery) -> Vec<RequestEntry>;
+    /// What was asked and answered; null where it is not kept.
+    "models.request" ModelsRequest(RequestRef) -> Option<KeptRequest>;
+
+    /// Looks for model files, programs that serve them, and memory.
+    "local_models.scan" LocalModelsScan(Empty) -> LocalScan;
+    /// The servers that are started here, as they are now.
+    "local_models.servers" LocalModelsServers(Empty) -> Vec<LocalServer>;
+    /// Starts one; it is shown while it loads.
+    "local_models.start" LocalModelsStart(LocalServerRef) -> Empty;
+    /// Ends one; requests to it that are on their way end with an error.
+    "local_models.stop" LocalModelsStop(LocalServerRef) -> Empty;
+    /// What one wrote, oldest line first: the last 2,000 lines, also of runs before.
+    "local_models.log" LocalModelsLog(LocalServerRef) -> Vec<String>;
 
     /// Every engine and its health.
     "engine.list" EngineList(Empty) -> Vec<EngineInfo>;
@@ -359,6 +387,10 @@ pub struct Settings {
     pub clusters: BTreeMap<String, ClusterSettings>,
     /// Model servers, and the names of their models.
     pub models: BrokerSettings,
+    /// Model servers that are started on this machine.
+    pub local_models: LocalModelSettings,
+    /// No byte leaves this machine for models, images and clones.
+    pub offline: bool,
     /// Keys this version does not know, kept.
     #[serde(flatten)]
     #[ts(skip)]
@@ -381,6 +413,8 @@ impl Default for Settings {
             base_image_from: "debian:bookworm".to_owned(),
             clusters: BTreeMap::new(),
             models: BrokerSettings::default(),
+            local_models: LocalModelSettings::default(),
+            offline: false,
             other: BTreeMap::new(),
         }
     }
@@ -420,6 +454,30 @@ impl fmt::Debug for BackendKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A key never gets into a log.
         f.debug_struct("BackendKey").field("backend", &self.backend).finish_non_exhaustive()
+    }
+}
+
+/// A question to try a model with.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, TS)]
+pub struct TryModel {
+    /// The model's name, as any client gives it.
+    pub model: String,
+    /// The question, at most 64 KiB.
+    pub prompt: String,
+}
+
+/// How programs of this machine reach the models.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct OwnAccess {
+    /// For `OPENAI_BASE_URL`.
+    pub url: String,
+    /// For `OPENAI_API_KEY`.
+    pub key: String,
+}
+
+impl fmt::Debug for OwnAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnAccess").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
@@ -614,10 +672,6 @@ pub enum LinkState {
 /// Something happened; pushed to every connected client.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case", tag = "kind")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an event is written out and dropped at once; a box would only cost"
-)]
 pub enum Event {
     /// An engine changed.
     Engine {
@@ -691,6 +745,13 @@ pub enum Event {
         /// As they are now.
         settings: Settings,
     },
+    /// Servers that are started here changed.
+    LocalModels {
+        /// All of them.
+        servers: Vec<LocalServer>,
+    },
+    /// Requests to models have ended; told at most once a second.
+    Usage,
     /// Events were lost, because this client read too slowly: it should ask for everything again.
     Resync,
 }

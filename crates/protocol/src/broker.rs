@@ -1,5 +1,6 @@
 //! The broker: which model servers there are, under which names their models are asked for, and how they fare.
 
+use crate::usage::{CURRENCY, LimitSettings, Price, QUEUE_SECONDS};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -71,7 +72,7 @@ pub struct ModelAlias {
 }
 
 /// Everything the broker is told.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, TS)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, TS)]
 pub struct BrokerSettings {
     /// The model servers.
     #[serde(default)]
@@ -85,6 +86,25 @@ pub struct BrokerSettings {
     /// Seconds between two pieces of an answer, from 1.
     #[serde(default = "idle_seconds")]
     pub idle_seconds: u32,
+    /// Seconds that a request waits for a place where all its servers are busy; 0 to refuse it at once.
+    #[serde(default = "queue_seconds")]
+    pub queue_seconds: u32,
+    /// How much may be asked.
+    #[serde(default)]
+    pub limits: LimitSettings,
+    /// What models cost.
+    #[serde(default)]
+    pub prices: Vec<Price>,
+    /// The currency of prices and budgets, as ISO 4217 writes it.
+    #[serde(default = "currency")]
+    pub currency: String,
+    /// Questions and answers of the last requests are kept in memory, to be looked at.
+    #[serde(default)]
+    pub keep_prompts: bool,
+    /// Port on this machine's loopback by which its own programs reach the models; absent for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub listen_port: Option<u16>,
 }
 
 impl Default for BrokerSettings {
@@ -94,6 +114,12 @@ impl Default for BrokerSettings {
             aliases: Vec::new(),
             first_byte_seconds: FIRST_BYTE_SECONDS,
             idle_seconds: IDLE_SECONDS,
+            queue_seconds: QUEUE_SECONDS,
+            limits: LimitSettings::default(),
+            prices: Vec::new(),
+            currency: currency(),
+            keep_prompts: false,
+            listen_port: None,
         }
     }
 }
@@ -187,6 +213,9 @@ pub struct BackendState {
     pub models: Vec<ModelInfo>,
     /// Our requests to it that are not at their end.
     pub in_flight: u32,
+    /// Our requests that wait for a place at it.
+    #[serde(default)]
+    pub queued: u32,
     /// How busy it says it is.
     pub load: BackendLoad,
     /// What it says it can do.
@@ -203,6 +232,14 @@ fn first_byte_seconds() -> u32 {
 
 fn idle_seconds() -> u32 {
     IDLE_SECONDS
+}
+
+fn queue_seconds() -> u32 {
+    QUEUE_SECONDS
+}
+
+fn currency() -> String {
+    CURRENCY.to_owned()
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ pub enum ErrorCode {
     GitCredentials,
     /// The agent cannot be reached.
     AgentUnavailable,
+    /// It would send something off this machine, which is switched off.
+    Offline,
     /// The operation was cancelled.
     Cancelled,
     /// The operation took longer than its limit.

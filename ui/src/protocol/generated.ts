@@ -192,6 +192,10 @@ models: Array<ModelInfo>,
  */
 in_flight: number, 
 /**
+ * Our requests that wait for a place at it.
+ */
+queued: number, 
+/**
  * How busy it says it is.
  */
 load: BackendLoad, 
@@ -219,7 +223,44 @@ first_byte_seconds: number,
 /**
  * Seconds between two pieces of an answer, from 1.
  */
-idle_seconds: number, };
+idle_seconds: number, 
+/**
+ * Seconds that a request waits for a place where all its servers are busy; 0 to refuse it at once.
+ */
+queue_seconds: number, 
+/**
+ * How much may be asked.
+ */
+limits: LimitSettings, 
+/**
+ * What models cost.
+ */
+prices: Array<Price>, 
+/**
+ * The currency of prices and budgets, as ISO 4217 writes it.
+ */
+currency: string, 
+/**
+ * Questions and answers of the last requests are kept in memory, to be looked at.
+ */
+keep_prompts: boolean, 
+/**
+ * Port on this machine's loopback by which its own programs reach the models; absent for none.
+ */
+listen_port?: number, };
+
+/**
+ * What may be used within a day or a month. Absent: as much as one likes.
+ */
+export type Budget = { 
+/**
+ * Tokens, in and out together.
+ */
+tokens?: number, 
+/**
+ * Money, in the currency of the prices.
+ */
+cost?: number, };
 
 /**
  * Ends a terminal: SIGHUP to its session, SIGKILL after 2 s, and forgets its screen.
@@ -588,7 +629,7 @@ engine: EngineId, };
 /**
  * What kind of thing went wrong. Stable: new kinds are appended, an unknown one reads as [`ErrorCode::Internal`].
  */
-export type ErrorCode = "invalid_argument" | "not_found" | "already_exists" | "conflict" | "permission_denied" | "invalid_state" | "not_a_directory" | "is_a_directory" | "not_empty" | "no_space" | "too_large" | "engine_unavailable" | "unsupported" | "image_not_found" | "wrong_architecture" | "port_in_use" | "git_failed" | "git_credentials" | "agent_unavailable" | "cancelled" | "timed_out" | "unauthenticated" | "protocol" | "internal";
+export type ErrorCode = "invalid_argument" | "not_found" | "already_exists" | "conflict" | "permission_denied" | "invalid_state" | "not_a_directory" | "is_a_directory" | "not_empty" | "no_space" | "too_large" | "engine_unavailable" | "unsupported" | "image_not_found" | "wrong_architecture" | "port_in_use" | "git_failed" | "git_credentials" | "agent_unavailable" | "offline" | "cancelled" | "timed_out" | "unauthenticated" | "protocol" | "internal";
 
 /**
  * Something happened; pushed to every connected client.
@@ -665,7 +706,11 @@ ports: Array<PortEntry>, } | { "kind": "settings",
 /**
  * As they are now.
  */
-settings: Settings, } | { "kind": "resync" };
+settings: Settings, } | { "kind": "local_models", 
+/**
+ * All of them.
+ */
+servers: Array<LocalServer>, } | { "kind": "usage" } | { "kind": "resync" };
 
 /**
  * Runs a program without a terminal. Its stdin, stdout and stderr travel over the stream as [`ExecFrame`]s.
@@ -768,6 +813,40 @@ query: string,
  * Results wanted, at most 500.
  */
 limit: number, };
+
+/**
+ * Where a model would run.
+ */
+export type Fit = "gpu" | "split" | "memory" | "not_now" | "never";
+
+/**
+ * Whether a model fits, estimated from its file.
+ */
+export type FitEstimate = { 
+/**
+ * Where.
+ */
+fit: Fit, 
+/**
+ * Bytes of weights.
+ */
+weights_bytes: number, 
+/**
+ * Bytes of the KV cache at `context_length`.
+ */
+cache_bytes: number, 
+/**
+ * Bytes of all else that the program needs.
+ */
+other_bytes: number, 
+/**
+ * Tokens of context that the estimate is for.
+ */
+context_length: number, 
+/**
+ * For people: "Fits in main memory: about 0.4 GB of 7.1 GB free".
+ */
+sentence: string, };
 
 /**
  * A container that is no workspace of ours.
@@ -903,6 +982,40 @@ export type GitStatus = {
 path: string, };
 
 /**
+ * A GPU.
+ */
+export type Gpu = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Bytes of its memory.
+ */
+total_bytes: number, 
+/**
+ * Bytes of these that are free.
+ */
+free_bytes: number, };
+
+/**
+ * What models can run on here.
+ */
+export type Hardware = { 
+/**
+ * Bytes of main memory.
+ */
+memory_bytes: number, 
+/**
+ * Bytes of it that programs can still have.
+ */
+available_bytes: number, 
+/**
+ * NVIDIA's GPUs.
+ */
+gpus: Array<Gpu>, };
+
+/**
  * What a host is and can do.
  */
 export type Host = { 
@@ -988,6 +1101,65 @@ args: T, };
  * Any JSON.
  */
 export type JsonValue = unknown;
+
+/**
+ * What was asked and answered. Kept in memory alone, and only where the settings say so.
+ */
+export type KeptRequest = { 
+/**
+ * The question's body, as it came.
+ */
+question: string, 
+/**
+ * The answer's body, as it went out: JSON, or events.
+ */
+answer: string, 
+/**
+ * Bytes of the question and the answer that were too many to keep.
+ */
+left_out: number, };
+
+/**
+ * How much may be asked. Absent: as much as one likes.
+ */
+export type KeyLimits = { 
+/**
+ * Requests a minute, from 1. That many may come at once; then they are let in evenly.
+ */
+requests_per_minute?: number, 
+/**
+ * Tokens a minute, in and out together, from 1.
+ */
+tokens_per_minute?: number, 
+/**
+ * Requests at once, from 1.
+ */
+parallel?: number, 
+/**
+ * From midnight to midnight, by this machine's clock.
+ */
+day: Budget, 
+/**
+ * From the month's first day to its last.
+ */
+month: Budget, };
+
+/**
+ * Limits of everybody who asks.
+ */
+export type LimitSettings = { 
+/**
+ * For each workspace, and each other owner of a key, that has none of its own.
+ */
+each: KeyLimits, 
+/**
+ * For single ones, by owner: a workspace's id, or the name of another key.
+ */
+of: { [key in string]: KeyLimits }, 
+/**
+ * For all together.
+ */
+all: KeyLimits, };
 
 /**
  * Limits on what a workspace may use. Absent means the engine's default (none).
@@ -1092,6 +1264,214 @@ truncated: boolean,
 more: boolean, };
 
 /**
+ * A model found on this machine.
+ */
+export type LocalModel = { 
+/**
+ * The file, the first of several parts, or the folder.
+ */
+path: string, 
+/**
+ * A name for people, from the file's own words or its name.
+ */
+name: string, 
+/**
+ * How it is stored.
+ */
+format: ModelFormat, 
+/**
+ * Bytes on disk.
+ */
+bytes: number, 
+/**
+ * Its architecture, as the file says: `llama`, `qwen2`.
+ */
+architecture?: string, 
+/**
+ * Parameters.
+ */
+parameters?: number, 
+/**
+ * How its weights are stored: `Q4_K_M`, `BF16`.
+ */
+quantization?: string, 
+/**
+ * Tokens of context that it was trained with.
+ */
+context_length?: number, 
+/**
+ * What is wrong with it; then it cannot be served.
+ */
+problem?: string, 
+/**
+ * Whether it fits; absent where it has a problem.
+ */
+estimate?: FitEstimate, };
+
+/**
+ * Models of this machine.
+ */
+export type LocalModelSettings = { 
+/**
+ * Folders to look for models in, besides the usual ones.
+ */
+folders: Array<string>, 
+/**
+ * Path of `llama-server`; absent for the one found.
+ */
+llama_server?: string, 
+/**
+ * Path of a Python that has vLLM, or of a `vllm` program; absent for the one found.
+ */
+vllm?: string, 
+/**
+ * Servers to start.
+ */
+servers: Array<LocalServerSettings>, 
+/**
+ * Several may be loaded although together they would not fit.
+ */
+overcommit: boolean, };
+
+/**
+ * What a server that is started here does now.
+ */
+export type LocalPhase = { "kind": "asleep" } | { "kind": "waiting", 
+/**
+ * The name of the other.
+ */
+for_name: string, } | { "kind": "loading", 
+/**
+ * Part that is done, from 0 to 1, where it can be told.
+ */
+progress?: number, 
+/**
+ * What it does, as it says itself.
+ */
+step?: string, } | { "kind": "ready" } | { "kind": "stopping" } | { "kind": "failed", 
+/**
+ * What happened, with what to do.
+ */
+why: string, 
+/**
+ * When it is tried again, milliseconds from now; absent where nothing is planned: a request tries again, unless
+ * the cause lasts or it ended too often.
+ */
+retry_in_ms?: number, };
+
+/**
+ * What there is on this machine.
+ */
+export type LocalScan = { 
+/**
+ * Models, by name.
+ */
+models: Array<LocalModel>, 
+/**
+ * Folders that were looked at and are there.
+ */
+folders: Array<string>, 
+/**
+ * Folders of the settings that could not be read, with why.
+ */
+unreadable: Array<string>, 
+/**
+ * Programs.
+ */
+runtimes: Array<RuntimeFound>, 
+/**
+ * Memory.
+ */
+hardware: Hardware, };
+
+/**
+ * A server that is started here, as it is now.
+ */
+export type LocalServer = { 
+/**
+ * Which.
+ */
+id: string, 
+/**
+ * What it does.
+ */
+phase: LocalPhase, 
+/**
+ * Since when, milliseconds since 1970.
+ */
+since_ms: number, 
+/**
+ * Its process.
+ */
+pid?: number, 
+/**
+ * Bytes of main memory that it and its children use.
+ */
+memory_bytes?: number, 
+/**
+ * When it is unloaded if nobody asks, milliseconds from now.
+ */
+idle_in_ms?: number, 
+/**
+ * Times it ended by itself since it was last started by hand.
+ */
+restarts: number, };
+
+/**
+ * Names a server that is started here.
+ */
+export type LocalServerRef = { 
+/**
+ * The server's id.
+ */
+server: string, };
+
+/**
+ * A model server that is started here.
+ */
+export type LocalServerSettings = { 
+/**
+ * Its id, which never changes.
+ */
+id: string, 
+/**
+ * The model's name that clients ask for.
+ */
+name: string, 
+/**
+ * What serves it.
+ */
+runtime: Runtime, 
+/**
+ * The GGUF file, or the folder of safetensors.
+ */
+model: string, 
+/**
+ * Tokens of context; absent for what the model was trained with, or less where memory asks for it.
+ */
+context_length?: number, 
+/**
+ * Requests at once, from 1; absent for the program's own choice.
+ */
+parallel?: number, 
+/**
+ * Layers on the GPU; absent for as many as fit. llama.cpp only.
+ */
+gpu_layers?: number, 
+/**
+ * More arguments for the program, one each.
+ */
+arguments: Array<string>, 
+/**
+ * Minutes without a request until it is unloaded; 0 for never; absent for [`IDLE_MINUTES`].
+ */
+idle_minutes?: number, 
+/**
+ * False where it is not to be started, not even by a request.
+ */
+enabled: boolean, };
+
+/**
  * Makes a directory, with its parents.
  */
 export type MakeDirectory = { 
@@ -1127,6 +1507,11 @@ name: string,
 targets: Array<Target>, };
 
 /**
+ * How a model is stored.
+ */
+export type ModelFormat = "gguf" | "safetensors";
+
+/**
  * A model as its server describes it.
  */
 export type ModelInfo = { 
@@ -1146,6 +1531,44 @@ context_length?: number,
  * What a person should know about it.
  */
 note?: string, };
+
+/**
+ * How programs of this machine reach the models.
+ */
+export type OwnAccess = { 
+/**
+ * For `OPENAI_BASE_URL`.
+ */
+url: string, 
+/**
+ * For `OPENAI_API_KEY`.
+ */
+key: string, };
+
+/**
+ * What one owner of keys has used, beside what it may.
+ */
+export type OwnerUsage = { 
+/**
+ * A workspace's id, or the name of another key.
+ */
+owner: string, 
+/**
+ * Its requests that are not at their end.
+ */
+open: number, 
+/**
+ * Since midnight.
+ */
+day: UsageSum, 
+/**
+ * Since the month's first day.
+ */
+month: UsageSum, 
+/**
+ * What it may.
+ */
+limits: KeyLimits, };
 
 /**
  * A workspace's creation plan.
@@ -1218,6 +1641,31 @@ listening?: ListeningPort,
  * The forward, when open.
  */
 forward?: Forward, };
+
+/**
+ * What a model costs. The first entry that fits counts; without one a request costs nothing.
+ */
+export type Price = { 
+/**
+ * Id or name of the server; `*` for any.
+ */
+backend: string, 
+/**
+ * The model's name there; `*` at its end stands for any rest.
+ */
+model: string, 
+/**
+ * For a million tokens of questions.
+ */
+input: number, 
+/**
+ * For a million tokens of answers.
+ */
+output: number, 
+/**
+ * For a million tokens of questions that the server had cached; absent for the price of the others.
+ */
+cached_input?: number, };
 
 /**
  * A running process.
@@ -1388,6 +1836,126 @@ replacement: string,
 files: Array<string>, };
 
 /**
+ * How a request ended.
+ */
+export type RequestEnd = "complete" | "refused" | "failed" | "cut" | "stalled" | "told_error" | "cancelled";
+
+/**
+ * A request in the ledger.
+ */
+export type RequestEntry = { 
+/**
+ * Its place in the ledger; a later one is higher.
+ */
+id: number, 
+/**
+ * The id that the client was told.
+ */
+request: string, 
+/**
+ * When it came, milliseconds since 1970.
+ */
+at_ms: number, 
+/**
+ * Whose key it came with.
+ */
+owner: string, 
+/**
+ * Its path after `/v1/`.
+ */
+endpoint: string, 
+/**
+ * The model's name, as asked for.
+ */
+model: string, 
+/**
+ * Id of the server that answered, where one did.
+ */
+backend?: string, 
+/**
+ * The model's name there.
+ */
+backend_model?: string, 
+/**
+ * Times it was sent to a server.
+ */
+attempts: number, 
+/**
+ * The answer came as events.
+ */
+streamed: boolean, 
+/**
+ * Status that the client was given; absent where it left before.
+ */
+status?: number, 
+/**
+ * How it ended.
+ */
+end: RequestEnd, 
+/**
+ * Tokens of the question, as the server told; where its answer was cut off, an estimate.
+ */
+input_tokens?: number, 
+/**
+ * Tokens of the answer, as the server told; where it was cut off, an estimate.
+ */
+output_tokens?: number, 
+/**
+ * Money.
+ */
+cost: number, 
+/**
+ * Milliseconds of waiting for a place at a server.
+ */
+queued_ms: number, 
+/**
+ * Milliseconds until it was sent to the server that answered: our own work, waiting, and attempts that failed.
+ */
+before_ms: number, 
+/**
+ * Milliseconds from then to the answer's first piece.
+ */
+first_ms?: number, 
+/**
+ * Milliseconds from the request's last byte to the end.
+ */
+total_ms: number, 
+/**
+ * Question and answer are kept.
+ */
+is_kept: boolean, };
+
+/**
+ * Names a request of the ledger.
+ */
+export type RequestRef = { 
+/**
+ * The id that its client was told.
+ */
+request: string, };
+
+/**
+ * Which requests are asked for.
+ */
+export type RequestsQuery = { 
+/**
+ * Only those before this place in the ledger; absent for the newest.
+ */
+before?: number, 
+/**
+ * Only those of this owner.
+ */
+owner?: string, 
+/**
+ * Only those that did not end complete.
+ */
+only_troubled: boolean, 
+/**
+ * At most this many, up to 500; 0 for 100.
+ */
+limit: number, };
+
+/**
  * Changes a terminal's size; the smallest attached client does not count, the last one to ask wins.
  */
 export type ResizeTerminal = { 
@@ -1412,6 +1980,32 @@ export type RestoreTrash = {
  * From [`Trashed::token`].
  */
 token: string, };
+
+/**
+ * A program that serves models.
+ */
+export type Runtime = "llama_cpp" | "vllm";
+
+/**
+ * A program that serves models, as found here.
+ */
+export type RuntimeFound = { 
+/**
+ * Which.
+ */
+runtime: Runtime, 
+/**
+ * Its path; absent where there is none.
+ */
+path?: string, 
+/**
+ * Its version, as it says itself.
+ */
+version?: string, 
+/**
+ * Why it cannot be used, or is not found.
+ */
+problem?: string, };
 
 /**
  * Use at one moment. Absent values cannot be measured on this engine.
@@ -1571,7 +2165,15 @@ clusters: { [key in string]: ClusterSettings },
 /**
  * Model servers, and the names of their models.
  */
-models: BrokerSettings, };
+models: BrokerSettings, 
+/**
+ * Model servers that are started on this machine.
+ */
+local_models: LocalModelSettings, 
+/**
+ * No byte leaves this machine for models, images and clones.
+ */
+offline: boolean, };
 
 /**
  * Sends a signal to a process of the workspace's user.
@@ -1810,6 +2412,19 @@ export type Trashed = {
 token: string, };
 
 /**
+ * A question to try a model with.
+ */
+export type TryModel = { 
+/**
+ * The model's name, as any client gives it.
+ */
+model: string, 
+/**
+ * The question, at most 64 KiB.
+ */
+prompt: string, };
+
+/**
  * Where an upload goes.
  */
 export type UploadFile = { 
@@ -1825,6 +2440,124 @@ condition: WriteCondition,
  * The bytes are a tar archive. Entries that lead out of the directory are refused.
  */
 archive?: boolean, };
+
+/**
+ * By what usage is told apart.
+ */
+export type UsageBy = "model" | "backend" | "owner";
+
+/**
+ * The usage of one model, server or owner.
+ */
+export type UsageGroup = { 
+/**
+ * The model's name, the server's id, or the owner.
+ */
+name: string, 
+/**
+ * All of it.
+ */
+sum: UsageSum, 
+/**
+ * By step, in the order of [`UsageReport::steps`].
+ */
+series: Array<UsageSum>, 
+/**
+ * Median milliseconds to the first piece of an answer; absent where none came.
+ */
+first_ms?: number, 
+/**
+ * Tokens of answers a second, from the first piece to the end, over all its streams.
+ */
+tokens_per_second?: number, };
+
+/**
+ * Which usage is asked for.
+ */
+export type UsageQuery = { 
+/**
+ * From here, milliseconds since 1970.
+ */
+from_ms: number, 
+/**
+ * Up to but without this, milliseconds since 1970.
+ */
+to_ms: number, 
+/**
+ * Told apart by this.
+ */
+by: UsageBy, 
+/**
+ * In steps of this.
+ */
+step: UsageStep, };
+
+/**
+ * The ledger's sums.
+ */
+export type UsageReport = { 
+/**
+ * The currency of all costs.
+ */
+currency: string, 
+/**
+ * When each step begins, milliseconds since 1970. Steps without a request are there too.
+ */
+steps: Array<number>, 
+/**
+ * All of it.
+ */
+total: UsageSum, 
+/**
+ * Most tokens first.
+ */
+groups: Array<UsageGroup>, 
+/**
+ * Requests since the start that could not be written down.
+ */
+lost: number, 
+/**
+ * Why they could not; absent where none was lost.
+ */
+why_lost?: string, };
+
+/**
+ * Width of the bars of a chart.
+ */
+export type UsageStep = "hour" | "day";
+
+/**
+ * Sums of requests.
+ */
+export type UsageSum = { 
+/**
+ * Requests.
+ */
+requests: number, 
+/**
+ * Of these, the ones without a whole answer by somebody's fault but the client's.
+ */
+failed: number, 
+/**
+ * Of these, the ones refused by a limit or for the client's fault.
+ */
+refused: number, 
+/**
+ * Of these, the ones whose client went away.
+ */
+cancelled: number, 
+/**
+ * Tokens of questions.
+ */
+input_tokens: number, 
+/**
+ * Tokens of answers.
+ */
+output_tokens: number, 
+/**
+ * Money.
+ */
+cost: number, };
 
 /**
  * Sets the directories to watch, replacing the set before. Not recursive: the tree watches what it shows.
@@ -2059,6 +2792,28 @@ export interface Operations {
   "models.discover": { params: Empty; reply: Array<BackendSettings> };
   /** Keeps or forgets the key of a model server. */
   "models.key": { params: BackendKey; reply: Empty };
+  /** Address and a new key for programs of this machine; keys told before end. */
+  "models.access": { params: Empty; reply: OwnAccess };
+  /** Asks a model, to try it: opens a stream of the answer's text. */
+  "models.try": { params: TryModel; reply: StreamOpened };
+  /** Sums of what models were used for. */
+  "models.usage": { params: UsageQuery; reply: UsageReport };
+  /** What each owner of a key has used today and this month, beside its limits. */
+  "models.owners": { params: Empty; reply: Array<OwnerUsage> };
+  /** Single requests, newest first. */
+  "models.requests": { params: RequestsQuery; reply: Array<RequestEntry> };
+  /** What was asked and answered; null where it is not kept. */
+  "models.request": { params: RequestRef; reply: KeptRequest | null };
+  /** Looks for model files, programs that serve them, and memory. */
+  "local_models.scan": { params: Empty; reply: LocalScan };
+  /** The servers that are started here, as they are now. */
+  "local_models.servers": { params: Empty; reply: Array<LocalServer> };
+  /** Starts one; it is shown while it loads. */
+  "local_models.start": { params: LocalServerRef; reply: Empty };
+  /** Ends one; requests to it that are on their way end with an error. */
+  "local_models.stop": { params: LocalServerRef; reply: Empty };
+  /** What one wrote, oldest line first: the last 2,000 lines, also of runs before. */
+  "local_models.log": { params: LocalServerRef; reply: Array<string> };
   /** Every engine and its health. */
   "engine.list": { params: Empty; reply: Array<EngineInfo> };
   /** Looks for engines again, now. */

@@ -52,7 +52,7 @@ impl Names {
     }
 
     /// True where a request means this server. A page that rebinds its name to our address does not know ours.
-    fn are_meant(&self, headers: &HeaderMap, uri: &Uri) -> bool {
+    pub(super) fn are_meant(&self, headers: &HeaderMap, uri: &Uri) -> bool {
         let mut hosts = headers.get_all(header::HOST).iter();
         let by_header = match (hosts.next(), hosts.next()) {
             (Some(host), None) => host.to_str().is_ok_and(|host| self.own(host)),

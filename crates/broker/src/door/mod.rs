@@ -1,26 +1,30 @@
 //! The door: OpenAI's paths. Whatever comes in, what goes out has OpenAI's shape.
 
 mod body;
+pub(crate) mod figures;
 mod guard;
 mod models;
 mod reader;
 pub(crate) mod serve;
 
+pub(crate) use body::Room;
 pub(crate) use guard::Names;
 
 use crate::envelope::Envelope;
-use crate::flight::{Endpoint, Flight, Ledger};
+use crate::flight::{Boarding, Endpoint, Flight, Records};
 use crate::forward::{self, Patience, Question};
 use crate::infill::{self, Rewrite};
 use crate::keys::Keys;
+use crate::limits::Accounts;
 use crate::refusal::Refusal;
-use crate::{Live, route};
+use crate::{Live, route, stream_options};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use guard::{Owner, RequestId};
 use http::StatusCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a request may be.
@@ -30,11 +34,13 @@ pub struct Limits {
     pub max_body: usize,
     /// Time that a body has to arrive.
     pub body_within: Duration,
+    /// Most bytes of all bodies at once that are larger than 64 KiB.
+    pub max_bodies: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_body: 32 << 20, body_within: Duration::from_secs(60) }
+        Self { max_body: 32 << 20, body_within: Duration::from_secs(60), max_bodies: 512 << 20 }
     }
 }
 
@@ -44,11 +50,14 @@ pub(crate) struct Door {
     pub(crate) live: Live,
     pub(crate) keys: Keys,
     pub(crate) names: Names,
-    pub(crate) ledger: Ledger,
+    pub(crate) records: Records,
     pub(crate) limits: Limits,
+    pub(crate) accounts: Accounts,
+    pub(crate) room: Room,
 }
 
-pub(crate) fn router(door: Door) -> Router {
+/// OpenAI's paths, and `more` under the same rules.
+pub(crate) fn router(door: Door, more: Router) -> Router {
     Router::new()
         .route("/v1/chat/completions", ask(Endpoint::Chat))
         .route("/v1/completions", ask(Endpoint::Completions))
@@ -60,8 +69,9 @@ pub(crate) fn router(door: Door) -> Router {
         .route("/health", get(|| async { axum::Json(serde_json::json!({ "status": "ok" })) }))
         .fallback(nothing)
         .method_not_allowed_fallback(not_so)
-        .layer(axum::middleware::from_fn_with_state(door.clone(), guard::check))
-        .with_state(door)
+        .with_state(door.clone())
+        .merge(more)
+        .layer(axum::middleware::from_fn_with_state(door, guard::check))
 }
 
 fn ask(endpoint: Endpoint) -> axum::routing::MethodRouter<Door> {
@@ -70,42 +80,69 @@ fn ask(endpoint: Endpoint) -> axum::routing::MethodRouter<Door> {
                     Extension(RequestId(id)): Extension<RequestId>,
                     Extension(Owner(owner)): Extension<Owner>,
                     request: Request| {
-            let (parts, body) = request.into_parts();
-            let asked = async {
-                let body = body::read(&parts.headers, body, door.limits).await?;
-                let envelope = Envelope::read(&body)?;
-                let name = envelope.text("model")?.filter(|model| !model.is_empty());
-                let (Some(name), Some(place)) = (name, envelope.range("model")) else {
-                    let message = "`model` is missing. `/v1/models` lists what there is.";
-                    return Err(Refusal::invalid("missing_model", message).about("model"));
-                };
-                envelope.flag("stream")?;
-                let name = name.into_owned();
-                let infill = match endpoint == Endpoint::Completions && infill::applies(&envelope)? {
-                    true => Some(Rewrite::new(&id, &name, &envelope)?),
-                    false => None,
-                };
-                drop(envelope);
-                Ok((name, Question { headers: parts.headers, body, model: place, infill }))
-            };
-            let (name, question) = match asked.await {
+            let (name, question) = match read(&door, endpoint, &id, request).await {
                 Ok(asked) => asked,
                 Err(refusal) => return refusal.into_response(),
             };
             let fleet = door.live.fleet();
-            let flight = Flight::new(door.ledger.clone(), id, owner, endpoint, name);
+            let boarding = Boarding {
+                records: door.records.clone(),
+                pass: door.accounts.enter(&owner),
+                prices: Arc::clone(&fleet.prices),
+                request: id,
+                owner,
+                endpoint,
+                model: name,
+            };
+            let mut flight = Flight::new(boarding, &question.body);
+            let rates = match flight.admit() {
+                Ok(rates) => rates,
+                Err(refusal) => return forward::refuse(refusal, flight),
+            };
             let targets = match route::find(&fleet, flight.model()).await {
                 Ok(targets) => targets,
-                Err(refusal) => {
-                    flight.land(refusal.end(), Some(refusal.status.as_u16()));
-                    return refusal.into_response();
-                }
+                Err(refusal) => return forward::refuse(refusal, flight),
             };
-            let patience = Patience { first_byte: fleet.first_byte, idle: fleet.idle };
+            let patience =
+                Patience { first_byte: fleet.first_byte, idle: fleet.idle, queue: fleet.queue_for };
+            let queue = fleet.queue.clone();
             drop(fleet);
-            forward::forward(targets, question, flight, patience).await
+            let mut answer = forward::forward(&targets, question, flight, patience, &queue).await;
+            answer.headers_mut().extend(rates);
+            answer
         },
     )
+}
+
+/// The model's name and the question, as far as it is read at all.
+async fn read(
+    door: &Door,
+    endpoint: Endpoint,
+    id: &str,
+    request: Request,
+) -> Result<(String, Question), Refusal> {
+    let (parts, body) = request.into_parts();
+    let (body, room) = body::read(&parts.headers, body, door.limits, &door.room).await?;
+    let envelope = Envelope::read(&body)?;
+    let name = envelope.text("model")?.filter(|model| !model.is_empty());
+    let (Some(name), Some(model)) = (name, envelope.range("model")) else {
+        let message = "`model` is missing. `/v1/models` lists what there is.";
+        return Err(Refusal::invalid("missing_model", message).about("model"));
+    };
+    let name = name.into_owned();
+    let streams = envelope.flag("stream")?;
+    // A response tells its tokens by itself, and embeddings do not stream.
+    let usage = match streams && matches!(endpoint, Endpoint::Chat | Endpoint::Completions) {
+        true => stream_options::addition(&envelope),
+        false => None,
+    };
+    let infill = match endpoint == Endpoint::Completions && infill::applies(&envelope)? {
+        true => Some(Rewrite::new(id, &name, &envelope)?),
+        false => None,
+    };
+    let infill = infill.map(|infill| if usage.is_some() { infill.telling_usage() } else { infill });
+    drop(envelope);
+    Ok((name, Question { headers: parts.headers, body, model, infill, usage, _room: room }))
 }
 
 async fn stored() -> Refusal {

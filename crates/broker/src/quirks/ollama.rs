@@ -82,11 +82,11 @@ async fn show(backend: &Backend, name: &str) -> Option<Shown> {
     request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     *request.body_mut() = Some(serde_json::json!({ "model": name }).to_string().into());
     let read = async {
-        let answer = backend.send(request).await.ok()?.error_for_status().ok()?;
+        let answer = backend.send(request).await?.ok()?.error_for_status().ok()?;
         let body = Limited::new(reqwest::Body::from(answer), MOST_SHOWN).collect().await.ok()?;
         serde_json::from_slice(&body.to_bytes()).ok()
     };
-    tokio::time::timeout(TELL_WITHIN, read).await.ok()?
+    tokio::time::timeout(TELL_WITHIN, backend.while_allowed(read)).await.ok()??
 }
 
 /// The length that counts is the one it runs with; else the one that its settings ask for. Without either it is

@@ -1,8 +1,8 @@
 //! Who may come in, and with what: case 20, and bodies that are too large, too deep, too slow or no JSON.
 
 use crate::common::client::{self, ask, head, raw};
-use crate::common::script::{self, Server, json_answer, send};
-use crate::common::{Serving, settings, soon};
+use crate::common::script::{self, Act, Server, json_answer, send};
+use crate::common::{Gate, Serving, settings, soon, until};
 use aicockpit_broker::Limits;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
@@ -185,4 +185,30 @@ async fn a_body_of_the_largest_size_passes() {
     assert_eq!(ask(&serving, CHAT, &fits).await.status, 200);
     assert_eq!(server.came()[0].body.len(), fits.len() + "real".len() - "m".len());
     assert_eq!(ask(&serving, CHAT, &body((4 << 20) + 1)).await.status, 413);
+}
+
+#[tokio::test]
+async fn all_bodies_together_are_bounded_and_small_ones_always_fit() {
+    let limits = Limits { max_body: 1 << 20, max_bodies: 0, body_within: Duration::from_secs(5) };
+    let gate = Gate::default();
+    let server = Server::start({
+        let gate = gate.clone();
+        move |_| vec![Act::Wait(gate.clone()), send(json_answer(200, script::COMPLETION))]
+    })
+    .await;
+    let serving = Serving::with(settings(&[&server]), limits).await;
+    let large = format!("{{\"model\":\"m\",\"x\":\"{}\"}}", "y".repeat(900_000));
+    let held = client::open(&serving, CHAT, &large).await;
+    until("the first one at the backend", || server.asked() == 1).await;
+    let mut refused = ask(&serving, CHAT, &large).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("3")));
+    let (code, message) = refused.error().await;
+    assert!(code == "overloaded" && message.contains("has no room for this one"), "{message}");
+    let small = client::open(&serving, CHAT, PLAIN).await;
+    until("the small one at the backend", || server.asked() == 2).await;
+    gate.open();
+    for stream in [held, small] {
+        assert_eq!(soon("an answer", client::Answer::read(stream)).await.expect("an answer").status, 200);
+    }
+    assert_eq!(ask(&serving, CHAT, &large).await.status, 200, "its room is free again");
 }

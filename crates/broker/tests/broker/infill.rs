@@ -32,7 +32,10 @@ async fn a_completion_with_a_suffix_is_asked_by_infill() {
         (&got["choices"][0]["text"], &got["choices"][0]["finish_reason"]),
         (&"main() {".into(), &"length".into())
     );
-    assert_eq!(serving.outcome().await.usage, Some(Usage { input_tokens: 3, output_tokens: 4 }));
+    assert_eq!(
+        serving.outcome().await.usage,
+        Some(Usage { input_tokens: 3, output_tokens: 4, cached_tokens: 0 })
+    );
     let came = server.came().remove(0);
     assert_eq!(came.path, "/infill");
     let asked = came.json();
@@ -56,7 +59,10 @@ async fn its_stream_is_openais_and_one_that_breaks_off_is_an_error() {
         match wanted {
             End::Complete => {
                 assert!(got.ends_with(script::DONE));
-                assert_eq!(outcome.usage, Some(Usage { input_tokens: 3, output_tokens: 2 }));
+                assert_eq!(
+                    outcome.usage,
+                    Some(Usage { input_tokens: 3, output_tokens: 2, cached_tokens: 0 })
+                );
             }
             _ => assert!(last_error(&got).is_some()),
         }

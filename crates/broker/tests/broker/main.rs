@@ -1,6 +1,7 @@
 //! The broker over real sockets, with a model server behind it that does as it is told.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod ask;
 mod common;
 mod crowd;
 mod discovery;
@@ -8,5 +9,11 @@ mod door;
 mod faults;
 mod infill;
 mod kills;
+mod limits;
+mod offline;
+mod on_demand;
 mod passing;
+mod seen;
 mod stock_client;
+mod tokens;
+mod waiting;

@@ -35,7 +35,7 @@ async fn a_question_and_its_answer_pass_byte_for_byte_but_for_the_model() {
 
     let outcome = serving.outcome().await;
     assert_eq!((outcome.end, outcome.status, outcome.attempts), (End::Complete, Some(200), 1));
-    assert_eq!(outcome.usage, Some(Usage { input_tokens: 3, output_tokens: 1 }));
+    assert_eq!(outcome.usage, Some(Usage { input_tokens: 3, output_tokens: 1, cached_tokens: 0 }));
     assert_eq!((&*outcome.owner, outcome.model.as_str(), outcome.streamed), ("test", "m", false));
 }
 
@@ -65,7 +65,7 @@ async fn events_reach_the_client_while_the_backend_holds_the_next_one() {
     assert_eq!(answer.body().await, [event("two").as_str(), script::LAST, script::DONE].concat());
     let outcome = serving.outcome().await;
     assert_eq!((outcome.end, outcome.streamed), (End::Complete, true));
-    assert_eq!(outcome.usage, Some(Usage { input_tokens: 3, output_tokens: 2 }));
+    assert_eq!(outcome.usage, Some(Usage { input_tokens: 3, output_tokens: 2, cached_tokens: 0 }));
     assert!(outcome.first_byte.expect("a time") <= outcome.total);
 }
 
@@ -143,6 +143,7 @@ async fn a_lower_priority_is_asked_only_where_the_higher_has_no_place() {
     let second = Server::start(|_| vec![send(json_answer(200, script::COMPLETION))]).await;
     let mut settings = settings(&[&first, &second]);
     settings.backends[0].max_parallel = Some(1);
+    settings.queue_seconds = 0;
     settings.aliases =
         vec![alias("m", &[("b0", "real", 0), ("b1", "other", 1)]), alias("one", &[("b0", "real", 0)])];
     let mut serving = Serving::with(settings, Limits::default()).await;

@@ -2,7 +2,7 @@
 
 use crate::arguments::BrokerArguments;
 use crate::output::{complain, json, say};
-use aicockpit_broker::{Broker, Limits, Options, SecretString, Secrets, USUAL_PORTS, discover};
+use aicockpit_broker::{Broker, Limits, Options, SecretString, Secrets, USUAL_PORTS, UsageLedger, discover};
 use aicockpit_protocol::broker::{BackendKind, BackendSettings, BrokerSettings, ModelAlias, Target};
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -34,29 +34,48 @@ impl Secrets for FromEnvironment {
 }
 
 pub(crate) async fn run(options: BrokerArguments, as_json: bool) -> anyhow::Result<ExitCode> {
-    ensure!(
-        options.listen.ip().is_loopback() || options.allow_remote,
-        "{} can be reached by other machines, and neither keys nor answers are encrypted on the way. Use a loopback \
-         address, or add --allow-remote where the network is trusted or something before it encrypts.",
-        options.listen
-    );
+    for address in [Some(options.listen), options.metrics].into_iter().flatten() {
+        ensure!(
+            address.ip().is_loopback() || options.allow_remote,
+            "{address} can be reached by other machines, and neither keys nor answers are encrypted on the way. Use a \
+             loopback address, or add --allow-remote where the network is trusted or something before it encrypts."
+        );
+    }
     let (settings, secrets) = settings(&options).await?;
     let names: Vec<String> = settings.backends.iter().map(|backend| backend.name.clone()).collect();
     let limits = Limits { max_body: options.max_body, ..Limits::default() };
-    let broker_options = Options { limits, names: options.host, ..Options::default() };
+    let ledger = UsageLedger::open(options.ledger);
+    let offline = options.offline;
+    let broker_options = Options { limits, names: options.host, ledger, offline, ..Options::default() };
     let broker = Broker::new(settings, Arc::new(secrets), broker_options, None)?;
     let key = key(&broker, options.key_file.as_deref())?;
     more_descriptors();
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", options.listen))?;
+    let listener = listen(options.listen).await?;
     let address = listener.local_addr()?;
+    let metrics = match options.metrics {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    let metrics_address = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
     tokio::spawn(stop_on_signal(stop.clone())?);
-    tell(address, &key, options.key_file.as_deref(), &names, as_json)?;
+    tell(address, &key, options.key_file.as_deref(), &names, metrics_address, as_json)?;
+    if let Some(metrics) = metrics {
+        let (broker, stop) = (broker.clone(), stop.clone());
+        tokio::spawn(async move { broker.serve_metrics(metrics, stop).await });
+    }
     broker.serve(listener, stop, GRACE).await?;
+    // What was used is written down before the end.
+    let ledger = broker.ledger().clone();
+    if !tokio::task::spawn_blocking(move || ledger.flush()).await? {
+        complain("The last requests could not be written into the ledger.");
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }
 
 /// A second signal does not wait for answers.
@@ -213,6 +232,7 @@ fn tell(
     key: &str,
     key_file: Option<&Path>,
     backends: &[String],
+    metrics: Option<SocketAddr>,
     as_json: bool,
 ) -> anyhow::Result<()> {
     #[derive(Serialize)]
@@ -220,16 +240,23 @@ fn tell(
         base_url: &'a str,
         api_key: &'a str,
         backends: &'a [String],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        metrics_url: Option<&'a str>,
     }
     let base_url = format!("http://{address}/v1");
+    let metrics_url = metrics.map(|address| format!("http://{address}/metrics"));
     if as_json {
-        return json(&Told { base_url: &base_url, api_key: key, backends });
+        let metrics_url = metrics_url.as_deref();
+        return json(&Told { base_url: &base_url, api_key: key, backends, metrics_url });
     }
     say(&format!("OPENAI_BASE_URL={base_url}"))?;
     match key_file {
         // Who keeps the key in a file wants it nowhere else.
         Some(file) => complain(&format!("The key is in {}.", file.display())),
         None => say(&format!("OPENAI_API_KEY={key}"))?,
+    }
+    if let Some(url) = metrics_url {
+        complain(&format!("Figures for Prometheus: {url}"));
     }
     match backends {
         [] => complain(

@@ -11,6 +11,7 @@ mod logs;
 mod ports;
 mod serve;
 mod shell;
+mod usage;
 
 use crate::arguments::{Arguments, Command};
 use crate::connect::Connection;
@@ -27,6 +28,10 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Serve(serve) => return serve::run(serve, json).await,
         Command::Broker(options) => return broker::run(*options, json).await,
+        Command::Usage(crate::arguments::Usage { ledger: Some(file), by, days }) => {
+            usage::of_file(file, by, days, json).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Command::Doctor => return doctor::run(json).await,
         Command::Completion { shell } => {
             let mut script = Vec::new();
@@ -45,6 +50,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 async fn connected(connection: &Connection, command: Command, json: bool) -> anyhow::Result<ExitCode> {
     let client = &connection.client;
     match command {
+        Command::Usage(asked) => usage::run(client, &asked, json).await?,
         Command::List => list::run(client, json).await?,
         Command::Create(create) => create::run(client, *create, json).await?,
         Command::Start(several) => lifecycle::start(client, &several.workspaces).await?,

@@ -2,7 +2,6 @@
 
 use aicockpit_broker::{Broker, Keys, SideDoor};
 use aicockpit_protocol::WorkspaceId;
-use aicockpit_protocol::broker::BrokerSettings;
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::sync::watch;
 
@@ -10,34 +9,28 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub(crate) struct Door {
     broker: Broker,
-    settings: watch::Receiver<BrokerSettings>,
+    /// Whether there is any server.
+    any: watch::Receiver<bool>,
     workspace: WorkspaceId,
 }
 
 impl Door {
-    pub(super) fn new(
-        broker: Broker,
-        settings: watch::Receiver<BrokerSettings>,
-        workspace: WorkspaceId,
-    ) -> Self {
-        Self { broker, settings, workspace }
+    pub(super) fn new(broker: Broker, any: watch::Receiver<bool>, workspace: WorkspaceId) -> Self {
+        Self { broker, any, workspace }
     }
 
     /// Whether programs are told of models: where there are none, that would only stand in the way of what they are
     /// told otherwise.
     pub(crate) fn is_open(&self) -> bool {
-        self.settings.borrow().backends.iter().any(|backend| backend.enabled)
+        *self.any.borrow()
     }
 
     /// Waits until it is open where it was not, or the other way round. Never, once the models have ended.
     pub(crate) async fn turned(&mut self) {
         let before = self.is_open();
-        while self.settings.changed().await.is_ok() {
-            if self.is_open() != before {
-                return;
-            }
+        if self.any.wait_for(|any| *any != before).await.is_err() {
+            std::future::pending::<()>().await;
         }
-        std::future::pending().await
     }
 
     /// Makes a key for programs that are started from now on.

@@ -117,7 +117,13 @@ pub(super) async fn run(job: &Job, progress: &Progress) -> Result<(), ApiError> 
     job.engine.remove_container(&labels::by_name(&name)).await.map_err(to_api)?;
     let helper = helper_spec(job, &spec, url, branch.as_deref(), name.clone(), image.reference)?;
     let cloned = match job.engine.create_container(&helper).await {
-        Ok(helper) => clone_in(job, &helper, url, progress).await,
+        Ok(helper) => {
+            let clone = clone_in(job, &helper, url, progress);
+            match needs_network(&spec) {
+                true => job.workspaces.settings.online(&format!("Cloning {url}"), clone).await,
+                false => clone.await,
+            }
+        }
         Err(error) => Err(to_api(error)),
     };
     // By name: it may be there although creating it failed.

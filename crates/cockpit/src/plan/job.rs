@@ -129,6 +129,15 @@ impl Job {
         }
     }
 
+    /// Runs something long that takes other machines: not while offline.
+    pub(super) async fn fetch<T>(
+        &self,
+        doing: &str,
+        work: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        self.until_cancelled(self.workspaces.settings.online(doing, work), |error| error).await
+    }
+
     /// The steps. Those that do not need each other run side by side; when one fails the others come to rest first,
     /// so that nothing is under way any more when the plan has failed.
     async fn run(&self) -> Result<(), ApiError> {

@@ -3,7 +3,9 @@
 
 use super::frames::Answer;
 use super::{Inner, Outcome};
-use aicockpit_protocol::api::{Empty, In, JsonValue, ReadLogs, Request, StreamOpened, WorkspaceRef};
+use aicockpit_protocol::api::{
+    Empty, In, JsonValue, ReadLogs, Request, StreamOpened, TryModel, WorkspaceRef,
+};
 use aicockpit_protocol::fs::MAX_FILE_CHUNK;
 use aicockpit_protocol::{ApiError, ErrorCode};
 use serde::Serialize;
@@ -48,6 +50,18 @@ impl Inner {
             R::ModelsCheck(server) => ok(&cockpit.models().check_backend(&server.backend).await),
             R::ModelsDiscover(Empty {}) => ok(&cockpit.models().discover().await),
             R::ModelsKey(key) => done(cockpit.put_backend_key(key).await),
+            R::ModelsAccess(Empty {}) => ok(&cockpit.models().access().new_key().await?),
+            R::ModelsTry(asked) => self.try_model(asked).await,
+            R::ModelsUsage(query) => ok(&cockpit.models().usage(query).await?),
+            R::ModelsOwners(Empty {}) => ok(&cockpit.models().owners()),
+            R::ModelsRequests(query) => ok(&cockpit.models().requests(query).await?),
+            R::ModelsRequest(asked) => ok(&cockpit.models().kept(&asked.request)),
+
+            R::LocalModelsScan(Empty {}) => ok(&cockpit.models().local().scan().await),
+            R::LocalModelsServers(Empty {}) => ok(&cockpit.models().local().servers()),
+            R::LocalModelsStart(one) => done(cockpit.models().local().start(&one.server)),
+            R::LocalModelsStop(one) => done(cockpit.models().local().stop(&one.server).await),
+            R::LocalModelsLog(one) => ok(&cockpit.models().local().log(&one.server)?),
 
             R::EngineList(Empty {}) => ok(&cockpit.engines().list()),
             R::EngineRefresh(Empty {}) => ok(&cockpit.engines().refresh().await),
@@ -152,7 +166,16 @@ impl Inner {
         let (stream, input, output) = self.streams.open()?;
         Ok(Outcome {
             answer: Answer::new(&StreamOpened { stream })?,
-            afterwards: Some(Box::pin(super::transfer::logs(chunks, input, output))),
+            afterwards: Some(Box::pin(super::transfer::text(chunks, input, output))),
+        })
+    }
+
+    async fn try_model(self: &Arc<Self>, asked: TryModel) -> Result {
+        let text = self.cockpit.models().try_model(&asked).await?;
+        let (stream, input, output) = self.streams.open()?;
+        Ok(Outcome {
+            answer: Answer::new(&StreamOpened { stream })?,
+            afterwards: Some(Box::pin(super::transfer::text(text, input, output))),
         })
     }
 }

@@ -243,8 +243,8 @@ async fn search_results(stream: &mut LinkStream, output: &StreamOutput) -> Ended
     }
 }
 
-/// A container's own output.
-pub(super) async fn logs(
+/// Text as it comes: a container's own output, or a model's answer.
+pub(super) async fn text(
     mut chunks: BoxStream<'static, Result<Bytes, ApiError>>,
     mut input: StreamInput,
     output: StreamOutput,

@@ -17,6 +17,7 @@ mod hogs;
 mod kills;
 mod lifecycle;
 mod models;
+mod offline;
 mod own_daemon;
 mod recreate;
 mod sharing;

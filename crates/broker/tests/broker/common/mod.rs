@@ -87,10 +87,21 @@ impl Serving {
 
     pub(crate) async fn with(settings: BrokerSettings, limits: Limits) -> Self {
         let backoff = Backoff { first: Duration::from_millis(20), most: Duration::from_millis(100) };
-        let options = Options { limits, backoff, names: Vec::new() };
+        Self::with_options(settings, Options { limits, backoff, ..Options::default() }).await
+    }
+
+    pub(crate) async fn with_options(settings: BrokerSettings, options: Options) -> Self {
         let (told, outcomes) = mpsc::unbounded_channel();
         let observer: Arc<dyn Observer> = Arc::new(Told(told));
         let broker = Broker::new(settings, Arc::new(TestSecrets), options, Some(observer)).expect("settings");
+        let mut serving = Self::of(broker).await;
+        serving.outcomes = outcomes;
+        serving
+    }
+
+    /// A broker that tells nothing of outcomes.
+    pub(crate) async fn of(broker: Broker) -> Self {
+        let (_, outcomes) = mpsc::unbounded_channel();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let stop = CancellationToken::new();
@@ -122,7 +133,25 @@ pub(crate) fn settings(servers: &[&script::Server]) -> BrokerSettings {
         aliases: vec![alias("m", &targets)],
         first_byte_seconds: 10,
         idle_seconds: 10,
+        ..BrokerSettings::default()
     }
+}
+
+/// An address of this machine that is not loopback: to the broker it is as far as any other.
+pub(crate) fn own_address() -> std::net::IpAddr {
+    let interfaces = nix::ifaddrs::getifaddrs().expect("interfaces");
+    let mut addresses = interfaces.filter_map(|interface| Some(interface.address?.as_sockaddr_in()?.ip()));
+    addresses.find(|address| !address.is_loopback()).expect("an interface besides loopback").into()
+}
+
+/// Waits until something is so.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    soon(what, async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 /// Something that opens once.

@@ -1,7 +1,7 @@
 //! The model server: raw TCP, so that it can misbehave in every way that a socket allows.
 
 use super::Gate;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -58,6 +58,7 @@ pub(crate) struct Server {
 }
 
 struct Inner {
+    connections: AtomicUsize,
     script: Script,
     came: Mutex<Vec<Came>>,
     asked: AtomicUsize,
@@ -69,9 +70,18 @@ struct Inner {
 impl Server {
     /// Answers `GET` by itself (models), everything else by `script`.
     pub(crate) async fn start(script: impl Fn(&Came) -> Vec<Act> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), script).await
+    }
+
+    /// The same at another address than loopback's.
+    pub(crate) async fn start_at(
+        address: IpAddr,
+        script: impl Fn(&Came) -> Vec<Act> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let inner = Arc::new(Inner {
+            connections: AtomicUsize::new(0),
             script: Box::new(script),
             came: Mutex::default(),
             asked: AtomicUsize::new(0),
@@ -112,6 +122,11 @@ impl Server {
         self.inner.asked.load(Ordering::SeqCst)
     }
 
+    /// Connections that ever came.
+    pub(crate) fn connections(&self) -> usize {
+        self.inner.connections.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn open(&self) -> usize {
         *self.inner.open.borrow()
     }
@@ -128,6 +143,7 @@ impl Server {
 async fn accept(listener: TcpListener, inner: Arc<Inner>, stop: CancellationToken) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
+        inner.connections.fetch_add(1, Ordering::SeqCst);
         if inner.refuses.load(Ordering::SeqCst) {
             continue;
         }

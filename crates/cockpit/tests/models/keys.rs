@@ -1,48 +1,18 @@
-//! Model servers among the settings, and their keys. Needs no engine.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Model servers among the settings, and their keys.
 
+use crate::common::{SOON, server};
 use aicockpit_cockpit::Cockpit;
 use aicockpit_cockpit::socket::Client;
 use aicockpit_protocol::ErrorCode;
 use aicockpit_protocol::api::{
     BackendKey, Empty, ModelsBackends, ModelsKey, Settings, SettingsGet, SettingsPut,
 };
-use aicockpit_protocol::broker::{BackendHealth, BackendSettings};
+use aicockpit_protocol::broker::BackendHealth;
 use aicockpit_testkit::without_engines;
 use std::path::Path;
-use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 const KEY: &str = "sk-of-the-provider";
-const SOON: Duration = Duration::from_secs(20);
-
-/// A server with one model, and the heads of what it is asked.
-async fn server() -> (String, mpsc::UnboundedReceiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    let (told, asked) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Ok((mut tcp, _)) = listener.accept().await {
-            let (mut head, mut buffer) = (Vec::new(), [0; 1024]);
-            while !head.ends_with(b"\r\n\r\n") {
-                match tcp.read(&mut buffer).await {
-                    Ok(count @ 1..) => head.extend_from_slice(&buffer[..count]),
-                    _ => break,
-                }
-            }
-            let _ = told.send(String::from_utf8_lossy(&head).into_owned());
-            let body = r#"{"object":"list","data":[{"id":"tiny","object":"model"}]}"#;
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-                body.len()
-            );
-            let _ = tcp.write_all(answer.as_bytes()).await;
-        }
-    });
-    (url, asked)
-}
 
 /// The next question that is asked with a key, or without one.
 async fn asked_with(asked: &mut mpsc::UnboundedReceiver<String>, key: bool) {
@@ -57,18 +27,9 @@ async fn asked_with(asked: &mut mpsc::UnboundedReceiver<String>, key: bool) {
     tokio::time::timeout(SOON, waiting).await.unwrap();
 }
 
-fn with_backend(mut settings: Settings, url: &str) -> Settings {
-    settings.models.backends = vec![BackendSettings {
-        id: "one".into(),
-        name: "one".into(),
-        url: url.to_owned(),
-        kind: Default::default(),
-        // Only the host knows.
-        has_key: true,
-        enabled: true,
-        max_parallel: None,
-    }];
-    settings
+fn with_backend(settings: Settings, url: &str) -> Settings {
+    // Only the host knows whether there is a key.
+    crate::common::with_backend(settings, url, true)
 }
 
 /// Whether a file below holds the key as it is.

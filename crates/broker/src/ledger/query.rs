@@ -1,0 +1,232 @@
+//! What is asked of the ledger. The sums of whole hours are read; single requests only where a range begins or ends
+//! within an hour.
+
+use super::calendar::{HOUR_MS, days, hour, hours};
+use super::database::{HOUR_COLUMNS, raw_from, read_sums};
+use super::row;
+use super::sums::{Sums, add};
+use aicockpit_protocol::usage::{
+    RequestEntry, RequestsQuery, UsageBy, UsageGroup, UsageQuery, UsageReport, UsageStep, UsageSum,
+};
+use jiff::tz::TimeZone;
+use rusqlite::{Connection, ToSql, params};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Range;
+
+/// Most steps of a report: a hundred days by hours, ten years by days.
+const MOST_STEPS: i64 = 4096;
+/// Most groups of a report; those with the fewest tokens are one together.
+const MOST_GROUPS: usize = 100;
+/// What stands for those.
+const OTHERS: &str = "(others)";
+/// Requests of a page, where the query does not say, and at most.
+const PAGE: (u32, u32) = (100, 500);
+/// Places of requests that are not in the database yet begin here: after all that are, and whole as a JSON number.
+const WAITING: i64 = 1 << 52;
+
+/// The ledger at one moment: the database, where there is one, and what is still to be written into it.
+pub(super) struct Ledger<'a> {
+    pub(super) database: Option<&'a Connection>,
+    pub(super) waiting: &'a VecDeque<RequestEntry>,
+    pub(super) zone: &'a TimeZone,
+}
+
+/// One group on its way.
+#[derive(Default)]
+struct Group {
+    all: Sums,
+    series: BTreeMap<usize, UsageSum>,
+}
+
+impl Group {
+    fn add(&mut self, other: &Self) {
+        self.all.add(&other.all);
+        for (step, sum) in &other.series {
+            add(self.series.entry(*step).or_default(), sum);
+        }
+    }
+
+    fn finish(&self, name: String, steps: usize) -> UsageGroup {
+        let mut series = vec![UsageSum::default(); steps];
+        for (step, sum) in &self.series {
+            if let Some(slot) = series.get_mut(*step) {
+                *slot = *sum;
+            }
+        }
+        UsageGroup {
+            name,
+            sum: self.all.sum,
+            series,
+            first_ms: self.all.firsts.median(),
+            tokens_per_second: self.all.tokens_per_second(),
+        }
+    }
+}
+
+/// Makes a report.
+///
+/// # Errors
+/// The database cannot be read.
+pub(super) fn report(ledger: &Ledger<'_>, query: &UsageQuery, now_ms: i64) -> rusqlite::Result<UsageReport> {
+    let (from, mut to) = (query.from_ms.max(0), query.to_ms);
+    let longest = MOST_STEPS * if query.step == UsageStep::Day { 24 } else { 1 } * HOUR_MS;
+    if to.saturating_sub(from) > longest {
+        // Of too many steps those before tomorrow are the ones that hold something.
+        to = to.min(now_ms.saturating_add(24 * HOUR_MS));
+    }
+    if from >= to {
+        return Ok(UsageReport::default());
+    }
+    let steps = match query.step {
+        UsageStep::Hour => hours(ledger.zone, from, to, MOST_STEPS),
+        UsageStep::Day => days(ledger.zone, from, to, MOST_STEPS),
+    };
+    let mut groups: HashMap<String, Group> = HashMap::new();
+    let mut total = UsageSum::default();
+    let from = from.max(steps.first().copied().unwrap_or(from));
+    fold(ledger, from..to, query.by, |name, at, sums| {
+        add(&mut total, &sums.sum);
+        let step = steps.partition_point(|start| *start <= at).saturating_sub(1);
+        if !groups.contains_key(name) {
+            groups.insert(name.to_owned(), Group::default());
+        }
+        if let Some(group) = groups.get_mut(name) {
+            group.all.add(sums);
+            add(group.series.entry(step).or_default(), &sums.sum);
+        }
+    })?;
+    let mut groups: Vec<(String, Group)> = groups.into_iter().collect();
+    let tokens = |sum: &UsageSum| sum.input_tokens.saturating_add(sum.output_tokens);
+    groups.sort_by(|(one, a), (other, b)| {
+        let by_size = (tokens(&b.all.sum), b.all.sum.requests).cmp(&(tokens(&a.all.sum), a.all.sum.requests));
+        by_size.then_with(|| one.cmp(other))
+    });
+    if groups.len() > MOST_GROUPS {
+        let mut others = Group::default();
+        groups.drain(MOST_GROUPS - 1..).for_each(|(_, group)| others.add(&group));
+        groups.push((OTHERS.to_owned(), others));
+    }
+    Ok(UsageReport {
+        groups: groups.into_iter().map(|(name, group)| group.finish(name, steps.len())).collect(),
+        steps,
+        total,
+        ..UsageReport::default()
+    })
+}
+
+/// Sums by owner, of all that came at `from_ms` or later.
+///
+/// # Errors
+/// The database cannot be read.
+pub(super) fn sums_since(ledger: &Ledger<'_>, from_ms: i64) -> rusqlite::Result<HashMap<String, UsageSum>> {
+    let mut owners: HashMap<String, UsageSum> = HashMap::new();
+    fold(ledger, from_ms..i64::MAX, UsageBy::Owner, |owner, _, sums| match owners.get_mut(owner) {
+        Some(sum) => add(sum, &sums.sum),
+        None => drop(owners.insert(owner.to_owned(), sums.sum)),
+    })?;
+    Ok(owners)
+}
+
+/// Goes through all that a range holds: a name, when it was, and how much.
+fn fold(
+    ledger: &Ledger<'_>,
+    range: Range<i64>,
+    by: UsageBy,
+    mut each: impl FnMut(&str, i64, &Sums),
+) -> rusqlite::Result<()> {
+    for entry in ledger.waiting.iter().filter(|entry| range.contains(&entry.at_ms)) {
+        each(name(entry, by), entry.at_ms, &one(entry));
+    }
+    let Some(database) = ledger.database else { return Ok(()) };
+    let since = raw_from(database)?;
+    // Hours that lie in the range with all they have, and what is before and after them.
+    let (first, last) = (hour(ledger.zone, range.start), hour(ledger.zone, range.end));
+    let mut whole = range.clone();
+    let mut edges = Vec::new();
+    if first < range.start && first >= since {
+        whole.start = first.saturating_add(HOUR_MS).min(range.end);
+        edges.push(range.start..whole.start);
+    }
+    if last < range.end && last >= since && last >= whole.start {
+        whole.end = last;
+        edges.push(last..range.end);
+    }
+    let (column, raw) = match by {
+        UsageBy::Model => ("model", "model"),
+        UsageBy::Backend => ("backend", "coalesce(backend, '')"),
+        UsageBy::Owner => ("owner", "owner"),
+    };
+    let mut hours = database.prepare_cached(&format!(
+        "SELECT {column}, start_ms, {HOUR_COLUMNS} FROM hours WHERE start_ms >= ?1 AND start_ms < ?2"
+    ))?;
+    let mut rows = hours.query([whole.start, whole.end])?;
+    while let Some(row) = rows.next()? {
+        each(row.get_ref(0)?.as_str()?, row.get(1)?, &read_sums(row, 2)?);
+    }
+    let mut requests = database.prepare_cached(&format!(
+        "SELECT id, {}, {raw} FROM requests WHERE at_ms >= ?1 AND at_ms < ?2",
+        row::COLUMNS
+    ))?;
+    for edge in edges {
+        let mut rows = requests.query(params![edge.start, edge.end])?;
+        while let Some(row) = rows.next()? {
+            let entry = row::read(row)?;
+            each(name(&entry, by), entry.at_ms, &one(&entry));
+        }
+    }
+    Ok(())
+}
+
+fn one(entry: &RequestEntry) -> Sums {
+    let mut sums = Sums::default();
+    sums.count(entry);
+    sums
+}
+
+fn name(entry: &RequestEntry, by: UsageBy) -> &str {
+    match by {
+        UsageBy::Model => &entry.model,
+        UsageBy::Backend => entry.backend.as_deref().unwrap_or_default(),
+        UsageBy::Owner => &entry.owner,
+    }
+}
+
+/// A page of single requests, the newest first.
+///
+/// # Errors
+/// The database cannot be read.
+pub(super) fn requests(ledger: &Ledger<'_>, query: &RequestsQuery) -> rusqlite::Result<Vec<RequestEntry>> {
+    let limit = match query.limit {
+        0 => PAGE.0,
+        limit => limit.min(PAGE.1),
+    };
+    let before = query.before.unwrap_or(i64::MAX);
+    let is_asked = |entry: &RequestEntry| {
+        entry.id < before
+            && query.owner.as_ref().is_none_or(|owner| *owner == entry.owner)
+            && !(query.only_troubled && entry.end == aicockpit_protocol::usage::RequestEnd::Complete)
+    };
+    let waiting = (WAITING..).zip(ledger.waiting).map(|(id, entry)| RequestEntry { id, ..entry.clone() });
+    let mut page: Vec<RequestEntry> = waiting.filter(is_asked).collect();
+    page.reverse();
+    page.truncate(limit as usize);
+    let left = i64::from(limit) - i64::try_from(page.len()).unwrap_or(i64::MAX);
+    let (Some(database), 1..) = (ledger.database, left) else { return Ok(page) };
+    let mut conditions = "id < ?1".to_owned();
+    let mut values: Vec<&dyn ToSql> = vec![&before, &left];
+    if let Some(owner) = &query.owner {
+        conditions.push_str(" AND owner = ?3");
+        values.push(owner);
+    }
+    if query.only_troubled {
+        conditions.push_str(" AND ended <> 'complete'");
+    }
+    let mut found = database.prepare_cached(&format!(
+        "SELECT id, {} FROM requests WHERE {conditions} ORDER BY id DESC LIMIT ?2",
+        row::COLUMNS
+    ))?;
+    for entry in found.query_map(values.as_slice(), row::read)? {
+        page.push(entry?);
+    }
+    Ok(page)
+}
