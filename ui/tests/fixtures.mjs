@@ -28,7 +28,19 @@ export const settings = {
   auto_forward: true,
   base_image_from: "debian:bookworm",
   clusters: {},
-  models: { backends: [], aliases: [], first_byte_seconds: 300, idle_seconds: 120 },
+  models: {
+    backends: [],
+    aliases: [],
+    first_byte_seconds: 300,
+    idle_seconds: 120,
+    queue_seconds: 60,
+    limits: { each: { day: {}, month: {} }, of: {}, all: { day: {}, month: {} } },
+    prices: [],
+    currency: "USD",
+    keep_prompts: false,
+  },
+  local_models: { folders: [], servers: [], overcommit: false },
+  offline: false,
 };
 
 const server = (id, name, kind, url, change = {}) => ({
@@ -46,6 +58,7 @@ const told = (id, models, change = {}) => ({
   health: { kind: "ready" },
   models,
   in_flight: 0,
+  queued: 0,
   load: {},
   abilities: {},
   ...change,

@@ -1,75 +1,6 @@
-import { once } from "node:events";
-import { createServer, type Server } from "node:http";
 import { look } from "../support/look.ts";
+import { ANSWER, withModels } from "../support/models.ts";
 import { expect, test } from "../support/test.ts";
-
-const ANSWER = "The barometer stands at 1013";
-
-/** A model server of this machine that answers as it is told to, at a port that it keeps. */
-class ModelServer {
-  #server: Server | undefined;
-  #port = 0;
-  /** The models that requests asked for. */
-  readonly asked: string[] = [];
-
-  get url(): string {
-    return `http://127.0.0.1:${this.#port}/v1`;
-  }
-
-  async start(): Promise<void> {
-    const server = createServer((request, response) => {
-      const chunks: Buffer[] = [];
-      request.on("data", (chunk: Buffer) => chunks.push(chunk));
-      request.on("end", () => {
-        if (request.url === "/v1/models") {
-          response.setHeader("content-type", "application/json");
-          const data = ["station-7b", "station-70b"].map((id) => ({ id, object: "model", owned_by: "test" }));
-          response.end(JSON.stringify({ object: "list", data }));
-        } else if (request.url === "/v1/chat/completions") {
-          const { model } = JSON.parse(Buffer.concat(chunks).toString()) as { model: string };
-          this.asked.push(model);
-          response.setHeader("content-type", "text/event-stream");
-          for (const word of ANSWER.split(" ")) {
-            const choices = [{ index: 0, delta: { content: `${word} ` }, finish_reason: null }];
-            const piece = { id: "1", object: "chat.completion.chunk", created: 1, model, choices };
-            response.write(`data: ${JSON.stringify(piece)}\n\n`);
-          }
-          response.end("data: [DONE]\n\n");
-        } else {
-          response.writeHead(404).end();
-        }
-      });
-    });
-    server.listen(this.#port, "127.0.0.1");
-    await once(server, "listening");
-    const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("the server has no port");
-    this.#port = address.port;
-    this.#server = server;
-  }
-
-  async stop(): Promise<void> {
-    const server = this.#server;
-    this.#server = undefined;
-    if (!server) return;
-    const closed = once(server, "close");
-    server.closeAllConnections();
-    server.close();
-    await closed;
-  }
-}
-
-const withModels = test.extend<{ models: ModelServer }>({
-  models: async ({}, use) => {
-    const models = new ModelServer();
-    await models.start();
-    try {
-      await use(models);
-    } finally {
-      await models.stop();
-    }
-  },
-});
 
 withModels(
   "a model server is added, named, switched off and on, found failing and well, and removed",
@@ -134,6 +65,19 @@ withModels(
         /2station \/ station-7b/,
       ]);
       await look(page, "models-named");
+    });
+
+    await test.step("a name that is changed keeps the focus", async () => {
+      const rename = async (from: string, to: string) => {
+        await page.getByRole("listitem", { name: from }).getByRole("button", { name: "Edit name" }).click();
+        const field = page.getByRole("form", { name: `Edit ${from}` }).getByRole("textbox", { name: "Name" });
+        await field.fill(to);
+        await field.press("Enter");
+        const edit = page.getByRole("listitem", { name: to }).getByRole("button", { name: "Edit name" });
+        await expect(edit).toBeFocused();
+      };
+      await rename("weather", "climate");
+      await rename("climate", "weather");
     });
 
     await test.step("switched off it is not used, and on again it is", async () => {

@@ -39,6 +39,8 @@ test("settings are changed by form and as JSON, and are checked in both", async 
       base_image_from: "debian:bookworm",
       clusters: {},
       models: { backends: [], aliases: [], first_byte_seconds: 300, idle_seconds: 120 },
+      local_models: { folders: [], servers: [], overcommit: false },
+      offline: false,
     };
     await write(JSON.stringify({ ...settings, tab_size: 60, theme: "blue" }, undefined, 2));
     await expect(page.getByRole("status").filter({ hasText: 'One of "system"' })).toBeVisible();

@@ -97,7 +97,7 @@ export class Cockpit {
   /** Runs a command from the palette. */
   async command(title: string): Promise<void> {
     await this.page.keyboard.press("F1");
-    const box = this.page.getByRole("combobox").filter({ visible: true });
+    const box = this.page.getByRole("combobox", { name: "Commands" });
     await box.fill(title);
     await expect(this.page.getByRole("option").first()).toContainText(title);
     await this.page.keyboard.press("Enter");

@@ -47,7 +47,7 @@ function Window() {
               </Loading>
             }
           >
-            <Settings section={view.section} />
+            <Settings section={view.section} part={view.part} />
           </Suspense>
         )}
         {tabs.map((id) => {

@@ -6,6 +6,7 @@ import { type Workspace } from "@/protocol/generated";
 import { showWorkspace, useActiveWorkspace } from "@/state/navigation";
 import { STATE_WORDS, useWorkspaces } from "@/state/workspaces";
 import { stepLabel } from "@/create/steps";
+import { OfflineItem } from "./OfflineItem";
 import { useStatusBarPlaces } from "./StatusBarItems";
 
 const placeLeft = (left: HTMLElement | null) => useStatusBarPlaces.setState({ left });
@@ -44,6 +45,7 @@ export function StatusBar() {
         <CreatingItem key={workspace.id} workspace={workspace} />
       ))}
       <div className="flex-1" />
+      <OfflineItem />
       <div ref={placeRight} className="flex shrink-0 items-center gap-3 empty:hidden" />
     </footer>
   );

@@ -3,9 +3,11 @@ import { callKey, useAction, useCall } from "@/client";
 import { useCommands } from "@/commands";
 import { toastError } from "@/components";
 import { type Theme } from "@/protocol/generated";
+import { useChangePart } from "@/state/settings";
 import {
   closeTab,
   goHome,
+  openModels,
   openSettings,
   showOverlay,
   startCreate,
@@ -19,6 +21,7 @@ export function useAppCommands(): void {
   const settings = useCall("settings.get", {}).data;
   const putSettings = useAction("settings.put");
   const refreshEngines = useAction("engine.refresh");
+  const changeOffline = useChangePart("offline");
   const queries = useQueryClient();
   const setTheme = (theme: Theme) => {
     if (settings) putSettings.mutate({ ...settings, theme }, { onError: toastError });
@@ -98,6 +101,26 @@ export function useAppCommands(): void {
     },
     { id: "app.engines", group: "Settings", title: "Show engines", run: () => openSettings("engines") },
     { id: "app.models", group: "Settings", title: "Show models", run: () => openSettings("models") },
+    {
+      id: "app.localModels",
+      group: "Settings",
+      title: "Show local models",
+      run: () => openModels("local"),
+    },
+    {
+      id: "app.limits",
+      group: "Settings",
+      title: "Show limits and prices",
+      run: () => openModels("limits"),
+    },
+    { id: "app.usage", group: "Settings", title: "Show model usage", run: () => openSettings("usage") },
+    {
+      id: "app.offline",
+      group: "Network",
+      title: settings?.offline === true ? "Go online" : "Go offline",
+      when: () => settings !== undefined,
+      run: () => changeOffline.mutate((now) => !now, { onError: toastError }),
+    },
     {
       id: "engine.refresh",
       group: "Engines",

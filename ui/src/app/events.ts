@@ -80,8 +80,12 @@ function applyEvent(queries: QueryClient, event: Event): void {
     case "settings":
       update("settings.get", {}, () => event.settings);
       return;
+    case "local_models":
+      queries.setQueryData(callKey("local_models.servers", {}), event.servers);
+      return;
     case "files":
-      // Only an open cockpit cares; it listens itself.
+    case "usage":
+      // Only who looks at it cares; it listens itself.
       return;
     case "resync":
       refetchAll(queries);

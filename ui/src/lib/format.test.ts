@@ -1,6 +1,14 @@
 import { expect, it } from "vitest";
 import { fuzzyFilter } from "./fuzzy";
-import { formatBytes, formatDuration, formatRelativeTime } from "./format";
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatLatency,
+  formatMoney,
+  formatRelativeTime,
+  formatSpeed,
+} from "./format";
 
 it.each([
   [0, "0 B"],
@@ -16,6 +24,34 @@ it.each([
   [185_000, "3 min 5 s"],
   [7_440_000, "2 h 4 min"],
 ])("%d ms read %s", (ms, text) => expect(formatDuration(ms)).toBe(text));
+
+it.each([
+  [812, "812"],
+  [9_999, "9,999"],
+  [12_345, "12.3K"],
+  [4_000_000, "4M"],
+])("%d counts read %s", (count, text) => expect(formatCount(count)).toBe(text));
+
+it.each([
+  [0, "USD", "$0"],
+  [1.2, "USD", "$1.20"],
+  [0.00421, "USD", "$0.0042"],
+  [3, "EUR", "€3.00"],
+  [3, "nonsense", "3.00 nonsense"],
+])("%d %s reads %s", (amount, currency, text) => expect(formatMoney(amount, currency)).toBe(text));
+
+it.each([
+  [8.44, "8.4"],
+  [91.6, "92"],
+  [12_345.6, "12.3K"],
+])("%d a second read %s", (speed, text) => expect(formatSpeed(speed)).toBe(text));
+
+it.each([
+  [0.42, "0.4 ms"],
+  [840.4, "840 ms"],
+  [999.9, "1.0 s"],
+  [12_400, "12 s"],
+])("a wait of %d ms reads %s", (ms, text) => expect(formatLatency(ms)).toBe(text));
 
 it("times are told from the present", () => {
   expect(formatRelativeTime(1_000, 20_000)).toBe("just now");

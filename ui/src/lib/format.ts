@@ -53,3 +53,39 @@ export function formatRelativeTime(ms: number, now: number): string {
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 }
+
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+
+/** A count in a few characters: `812`, `12.3K`, `4M`. */
+export function formatCount(count: number): string {
+  return count < 10_000 ? count.toLocaleString("en") : compact.format(count);
+}
+
+/** Money as people write it; small amounts keep two figures: `$1.20`, `$0.0042`. */
+export function formatMoney(amount: number, currency: string): string {
+  const small = amount !== 0 && Math.abs(amount) < 0.1;
+  const digits = small
+    ? { maximumSignificantDigits: 2 }
+    : { minimumFractionDigits: amount === 0 ? 0 : 2, maximumFractionDigits: amount === 0 ? 0 : 2 };
+  try {
+    return new Intl.NumberFormat("en", {
+      style: "currency",
+      currency,
+      currencyDisplay: "narrowSymbol",
+      ...digits,
+    }).format(amount);
+  } catch {
+    // No code of a currency.
+    return `${new Intl.NumberFormat("en", digits).format(amount)} ${currency}`;
+  }
+}
+
+/** A short time as programs are measured: `840 ms`, `1.2 s`, `12 s`. */
+export function formatLatency(ms: number): string {
+  return ms < 999.5 ? `${ms < 9.95 ? ms.toFixed(1) : Math.round(ms)} ms` : formatDuration(ms);
+}
+
+/** How many a second: `8.4`, `92`, `12.3K`. */
+export function formatSpeed(perSecond: number): string {
+  return perSecond < 9.95 ? perSecond.toFixed(1) : formatCount(Math.round(perSecond));
+}

@@ -1,7 +1,8 @@
 import { Monitor, Moon, Sun } from "lucide-react";
-import { Select, Switch } from "@/components";
+import { Select, Switch, toastError } from "@/components";
 import { offLast, SWITCH_ON } from "@/dashboard/health";
 import { type Settings, type Theme } from "@/protocol/generated";
+import { useChangePart } from "@/state/settings";
 import { useEngines } from "@/state/workspaces";
 import { NumberSetting, TextSetting } from "./controls";
 import { Group, Page, Row } from "./Page";
@@ -18,7 +19,10 @@ const ICONS: Record<Theme, React.ReactNode> = {
 const FIRST = "first";
 
 /** Settings whose values one of the form's plain controls takes. */
-type PlainKey = Exclude<keyof Settings, "default_engine" | "clusters" | "models">;
+type PlainKey = Exclude<
+  keyof Settings,
+  "default_engine" | "clusters" | "models" | "local_models" | "offline"
+>;
 
 interface SettingProps<K extends PlainKey> {
   settings: Settings;
@@ -109,9 +113,29 @@ export function GeneralPage({ settings }: { settings: Settings }) {
         <Setting {...of} id="network_range" />
       </Group>
 
+      <Group title="Network">
+        <OfflineSetting offline={settings.offline} />
+      </Group>
+
       <Group title="Ports">
         <Setting {...of} id="auto_forward" />
       </Group>
     </Page>
+  );
+}
+
+/** Shown as the host has taken it: what it promises must be true. */
+function OfflineSetting({ offline }: { offline: boolean }) {
+  const change = useChangePart("offline");
+  return (
+    <Row>
+      <Switch
+        label={SCHEMA.offline.label}
+        description={SCHEMA.offline.description}
+        checked={offline}
+        disabled={change.isPending}
+        onChange={(on) => change.mutate(() => on, { onError: toastError })}
+      />
+    </Row>
   );
 }

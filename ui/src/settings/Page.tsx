@@ -1,9 +1,21 @@
 import { type ReactNode } from "react";
+import { cx } from "@/lib/cx";
+
+/** For settings, for lists with much in a row, and for tables and charts. */
+const WIDTHS = { text: "max-w-160", list: "max-w-184", table: "max-w-240" };
 
 /** A page of the settings: a title and groups below it. */
-export function Page({ title, children }: { title: string; children: ReactNode }) {
+export function Page({
+  title,
+  width = "text",
+  children,
+}: {
+  title: string;
+  width?: keyof typeof WIDTHS;
+  children: ReactNode;
+}) {
   return (
-    <div className="mx-auto flex max-w-160 flex-col gap-6 px-4 py-6">
+    <div className={cx("mx-auto flex flex-col gap-6 px-4 py-6", WIDTHS[width])}>
       <h1 className="text-xl font-semibold">{title}</h1>
       {children}
     </div>

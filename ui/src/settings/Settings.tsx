@@ -1,14 +1,15 @@
-import { Braces, BrainCircuit, Container, Keyboard, SlidersHorizontal } from "lucide-react";
+import { Braces, BrainCircuit, ChartColumn, Container, Keyboard, SlidersHorizontal } from "lucide-react";
 import { lazy, Suspense } from "react";
 import { persistently } from "@/lib/persistently";
 import { useCall } from "@/client";
 import { ErrorState, Loading, Skeleton } from "@/components";
 import { cx } from "@/lib/cx";
-import { openSettings, type SettingsSection } from "@/state/navigation";
+import { type ModelsPart, openSettings, type SettingsSection } from "@/state/navigation";
 import { EnginesPage } from "./EnginesPage";
 import { GeneralPage } from "./GeneralPage";
 import { KeysPage } from "./KeysPage";
 import { ModelsPage } from "./models/ModelsPage";
+import { UsagePage } from "./usage/UsagePage";
 
 const JsonPage = lazy(() =>
   persistently(() => import("./JsonPage")).then((module) => ({ default: module.JsonPage })),
@@ -18,11 +19,19 @@ const SECTIONS: { section: SettingsSection; title: string; icon: React.ReactNode
   { section: "general", title: "General", icon: <SlidersHorizontal size={16} aria-hidden /> },
   { section: "engines", title: "Engines", icon: <Container size={16} aria-hidden /> },
   { section: "models", title: "Models", icon: <BrainCircuit size={16} aria-hidden /> },
+  { section: "usage", title: "Usage", icon: <ChartColumn size={16} aria-hidden /> },
   { section: "keys", title: "Keyboard shortcuts", icon: <Keyboard size={16} aria-hidden /> },
   { section: "json", title: "As JSON", icon: <Braces size={16} aria-hidden /> },
 ];
 
-export function Settings({ section }: { section: SettingsSection }) {
+export function Settings({
+  section,
+  part,
+}: {
+  section: SettingsSection;
+  /** Of the settings of models. */
+  part?: ModelsPart | undefined;
+}) {
   return (
     <div className="flex h-full flex-col sm:flex-row">
       <nav
@@ -48,13 +57,13 @@ export function Settings({ section }: { section: SettingsSection }) {
         ))}
       </nav>
       <div className="min-h-0 min-w-0 flex-1 overflow-auto">
-        <Section section={section} />
+        <Section section={section} part={part} />
       </div>
     </div>
   );
 }
 
-function Section({ section }: { section: SettingsSection }) {
+function Section({ section, part }: { section: SettingsSection; part: ModelsPart | undefined }) {
   const settings = useCall("settings.get", {});
   if (section === "engines") return <EnginesPage />;
   if (section === "keys") return <KeysPage />;
@@ -76,7 +85,8 @@ function Section({ section }: { section: SettingsSection }) {
   );
   if (!settings.data) return waiting;
   if (section === "general") return <GeneralPage settings={settings.data} />;
-  if (section === "models") return <ModelsPage settings={settings.data} />;
+  if (section === "models") return <ModelsPage settings={settings.data} part={part} />;
+  if (section === "usage") return <UsagePage settings={settings.data} />;
   return (
     <Suspense fallback={waiting}>
       <JsonPage settings={settings.data} />

@@ -12,6 +12,15 @@ function describe({ description, takes }: SettingSchema): string {
   return description;
 }
 
+/** What is said of a word of the settings: a setting, or what stands in one. */
+function explain(word: string): string | undefined {
+  const schema = SCHEMA[word as keyof typeof SCHEMA] as SettingSchema | undefined;
+  if (schema !== undefined) return describe(schema);
+  for (const { takes } of Object.values(SCHEMA))
+    if (takes.kind === "object" && takes.fields?.[word] !== undefined) return takes.fields[word];
+  return undefined;
+}
+
 function suggestedValues({ takes }: SettingSchema): string[] {
   if (takes.kind === "switch") return ["true", "false"];
   return takes.kind === "choice" ? takes.values.map(({ value }) => `"${value}"`) : [];
@@ -65,8 +74,8 @@ export function helpWithSettings(monaco: Monaco, model: Model): () => void {
   const hover = monaco.languages.registerHoverProvider("json", {
     provideHover: (asked, position) => {
       const word = asked === model ? model.getWordAtPosition(position)?.word.replaceAll('"', "") : undefined;
-      const schema = word === undefined ? undefined : SCHEMA[word as keyof typeof SCHEMA];
-      return schema && { contents: [{ value: describe(schema) }] };
+      const told = word === undefined ? undefined : explain(word);
+      return told === undefined ? undefined : { contents: [{ value: told }] };
     },
   });
   return () => {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { type Settings } from "@/protocol/generated";
+import { NO_MODELS } from "./models/fixture";
 import { textProblems } from "./schema";
 
 const GOOD: Settings = {
@@ -14,7 +15,9 @@ const GOOD: Settings = {
   auto_forward: true,
   base_image_from: "debian:bookworm",
   clusters: {},
-  models: { backends: [], aliases: [], first_byte_seconds: 300, idle_seconds: 120 },
+  models: NO_MODELS,
+  local_models: { folders: [], servers: [], overcommit: false },
+  offline: false,
 };
 
 const problems = (change: object) => textProblems(JSON.stringify({ ...GOOD, ...change }));
@@ -34,6 +37,18 @@ test.each([
   [{ clusters: [] }, "by the name of its context"],
   [{ clusters: { lab: { storage_gib: 0 } } }, "“lab”, “storage_gib”: A whole number"],
   [{ models: { backends: {} } }, "“models”: “backends”: A list of servers"],
+  [{ models: { currency: "euro" } }, "“currency”: Three capital letters"],
+  [{ models: { listen_port: 0 } }, "“listen_port”: A whole number from 1 to 65535."],
+  [{ models: { limits: { each: { parallel: 0 } } } }, "“limits”: “each”: “parallel”: A whole number from 1"],
+  [{ models: { limits: { all: { day: { cost: -1 } } } } }, "“day”: “cost”: A number from 0."],
+  [{ models: { limits: { of: { w: { month: 3 } } } } }, "“of”: “w”: “month”: An object"],
+  [{ models: { prices: [{ backend: "*", model: "m", input: 1 }] } }, "price 1, “output” is missing."],
+  [{ offline: "no" }, "Either true or false."],
+  [{ local_models: { folders: [1] } }, "“folders”: A list of texts"],
+  [
+    { local_models: { servers: [{ id: "a", name: "b", runtime: "ollama", model: "/m" }] } },
+    "“runtime”: One of",
+  ],
 ])("%j is refused", (change, message) => {
   const [problem] = problems(change);
   expect(problem?.message).toContain(message);

@@ -1,6 +1,6 @@
 import { type Settings } from "@/protocol/generated";
 import { clustersProblem } from "./clusterFields";
-import { modelsProblem } from "./models/check";
+import { localModelsProblem, modelsProblem } from "./models/check";
 
 /** What values a setting takes. */
 export type Takes =
@@ -8,7 +8,12 @@ export type Takes =
   | { kind: "switch" }
   | { kind: "choice"; values: readonly { value: string; label: string }[] }
   | { kind: "text"; check: (text: string) => string | undefined }
-  | { kind: "object"; check: (value: unknown) => string | undefined };
+  | {
+      kind: "object";
+      check: (value: unknown) => string | undefined;
+      /** What stands in it, by key. */
+      fields?: Readonly<Record<string, string>>;
+    };
 
 export interface SettingSchema {
   label: string;
@@ -18,6 +23,29 @@ export interface SettingSchema {
 }
 
 const FONT_SIZE = { kind: "number", min: 8, max: 32, unit: "px" } as const;
+
+const MODEL_FIELDS = {
+  backends: "Model servers that answer at an address.",
+  aliases: "Names of your own that lead to models in an order.",
+  first_byte_seconds: "Seconds until an answer begins; then the next server is asked.",
+  idle_seconds: "Seconds between two pieces of an answer; then it is ended.",
+  queue_seconds:
+    "Seconds that a request waits for a place where all its servers are busy; 0 to refuse it at once.",
+  limits: "How much may be asked: each, single owners (of), and all together.",
+  prices: "What models cost for a million tokens. The first entry that fits counts.",
+  currency: "The currency of prices and budgets: three letters, for instance EUR.",
+  keep_prompts: "Questions and answers of the last requests are kept in memory, to be looked at.",
+  listen_port:
+    "Port on this machine’s loopback by which its own programs reach the models; left out for none.",
+} as const;
+
+const LOCAL_MODEL_FIELDS = {
+  folders: "Folders to look for models in, besides the usual ones.",
+  llama_server: "Path of llama-server; left out for the one found.",
+  vllm: "Path of a Python that has vLLM, or of a vllm program; left out for the one found.",
+  servers: "Model servers that are started here.",
+  overcommit: "Several may be loaded although together they would not fit in memory.",
+} as const;
 
 /** Every setting: the form shows it, and the settings as JSON are completed and checked by it. */
 export const SCHEMA: Record<keyof Settings, SettingSchema> = {
@@ -88,8 +116,20 @@ export const SCHEMA: Record<keyof Settings, SettingSchema> = {
   },
   models: {
     label: "Models",
-    description: "Model servers (backends), the names that lead to their models (aliases), and time limits.",
-    takes: { kind: "object", check: modelsProblem },
+    description:
+      "Model servers (backends), the names that lead to their models (aliases), time limits, limits of use and prices.",
+    takes: { kind: "object", check: modelsProblem, fields: MODEL_FIELDS },
+  },
+  local_models: {
+    label: "Models of this machine",
+    description: "Model servers that are started here, and the folders that models are looked for in.",
+    takes: { kind: "object", check: localModelsProblem, fields: LOCAL_MODEL_FIELDS },
+  },
+  offline: {
+    label: "Offline",
+    description:
+      "Models, images and clones send nothing off this machine. Workspaces keep their own network.",
+    takes: { kind: "switch" },
   },
 };
 

@@ -9,7 +9,7 @@ async function load(hash: string) {
 }
 
 describe("the address", () => {
-  it.each(["#/", "#/workspace/aaaaaaaaaaaaaaa1", "#/settings/engines"])(
+  it.each(["#/", "#/workspace/aaaaaaaaaaaaaaa1", "#/settings/engines", "#/settings/models/local"])(
     "%s opens its view when the page loads",
     async (hash) => {
       const { useNavigation, formatHash } = await load(hash);
@@ -21,6 +21,8 @@ describe("the address", () => {
     const { parseHash } = await load("");
     expect(parseHash("#/workspace/../../x")).toEqual({ kind: "home" });
     expect(parseHash("#/settings/other")).toEqual({ kind: "settings", section: "general" });
+    expect(parseHash("#/settings/models/other")).toEqual({ kind: "settings", section: "models" });
+    expect(parseHash("#/workspace/aaaaaaaaaaaaaaa1/local")).toEqual({ kind: "home" });
   });
 });
 

@@ -1,12 +1,19 @@
 import { create } from "zustand";
 import { type WorkspaceId } from "@/protocol/generated";
 
-export type SettingsSection = "general" | "engines" | "models" | "keys" | "json";
+export type SettingsSection = "general" | "engines" | "models" | "usage" | "keys" | "json";
 
-const SECTIONS: readonly SettingsSection[] = ["general", "engines", "models", "keys", "json"];
+const SECTIONS: readonly SettingsSection[] = ["general", "engines", "models", "usage", "keys", "json"];
+
+/** Parts of the settings of models: each has an address. */
+export type ModelsPart = "servers" | "local" | "limits" | "programs";
+
+const PARTS: readonly ModelsPart[] = ["servers", "local", "limits", "programs"];
 
 export type View =
-  { kind: "home" } | { kind: "workspace"; id: WorkspaceId } | { kind: "settings"; section: SettingsSection };
+  | { kind: "home" }
+  | { kind: "workspace"; id: WorkspaceId }
+  | { kind: "settings"; section: SettingsSection; part?: ModelsPart };
 
 export type Overlay = "palette" | "switcher" | "create" | "import";
 
@@ -45,6 +52,7 @@ export function go(view: View): void {
 
 export const goHome = () => go({ kind: "home" });
 export const openSettings = (section: SettingsSection = "general") => go({ kind: "settings", section });
+export const openModels = (part: ModelsPart) => go({ kind: "settings", section: "models", part });
 export const showWorkspace = (id: WorkspaceId) => go({ kind: "workspace", id });
 
 /** Closes a tab; the workspace itself runs on. */
@@ -83,10 +91,13 @@ export function useActiveWorkspace(): WorkspaceId | undefined {
 }
 
 export function parseHash(hash: string): View {
-  const [, kind, rest] = /^#\/(workspace|settings)(?:\/([a-z0-9]+))?$/.exec(hash) ?? [];
-  if (kind === "workspace" && rest !== undefined) return { kind: "workspace", id: rest };
+  const [, kind, rest, last] = /^#\/(workspace|settings)(?:\/([a-z0-9]+))?(?:\/([a-z]+))?$/.exec(hash) ?? [];
+  if (kind === "workspace" && rest !== undefined && last === undefined)
+    return { kind: "workspace", id: rest };
   if (kind === "settings") {
-    return { kind: "settings", section: SECTIONS.find((section) => section === rest) ?? "general" };
+    const section = SECTIONS.find((each) => each === rest) ?? "general";
+    const part = section === "models" ? PARTS.find((each) => each === last) : undefined;
+    return part === undefined ? { kind: "settings", section } : { kind: "settings", section, part };
   }
   return { kind: "home" };
 }
@@ -98,7 +109,9 @@ export function formatHash(view: View): string {
     case "workspace":
       return `#/workspace/${view.id}`;
     case "settings":
-      return `#/settings/${view.section}`;
+      return view.part === undefined || view.part === "servers"
+        ? `#/settings/${view.section}`
+        : `#/settings/${view.section}/${view.part}`;
   }
 }
 

@@ -1,4 +1,5 @@
 import { Button, CommandLine } from "@/components";
+import { openModels } from "@/state/navigation";
 import { type Preset, PROVIDER_PRESETS } from "./servers";
 
 const LOCAL = [
@@ -29,14 +30,27 @@ const LOCAL = [
 ] as const;
 
 /** No server yet: how to get a model, here or elsewhere. On one screen. */
-export function GetModel() {
+export function GetModel({ hasLocal }: { hasLocal: boolean }) {
   return (
     <section className="flex flex-col gap-2" aria-labelledby="models-local">
       <h2 id="models-local" className="font-semibold text-muted">
         Run a model on this machine
       </h2>
+      <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 rounded-md border border-line-strong px-3 py-2">
+        <p className="min-w-0 flex-1 basis-72">
+          <span className="font-medium">AiCockpit</span>{" "}
+          <span className="text-muted">
+            {hasLocal
+              ? "starts models that lie on this machine when somebody asks for them."
+              : "finds models that lie on this machine, starts them when somebody asks, and gives the memory back. Offline: copy a .gguf file into one of the folders that it looks in."}
+          </span>
+        </p>
+        <Button size="small" onClick={() => openModels("local")}>
+          {hasLocal ? "Show models of this machine" : "Use a model file"}
+        </Button>
+      </div>
       <p className="text-muted">
-        Start one of these in a terminal of this machine, then look again. What you ask does not leave the
+        Or start one of these in a terminal of this machine, then look again. What you ask does not leave the
         machine.
       </p>
       <ul className="flex flex-col divide-y divide-line rounded-md border border-line">

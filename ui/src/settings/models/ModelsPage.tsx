@@ -1,19 +1,81 @@
 import { Plus } from "lucide-react";
 import { useRef, useState } from "react";
 import { Button, ErrorState } from "@/components";
+import { cx } from "@/lib/cx";
 import { type Settings } from "@/protocol/generated";
+import { type ModelsPart, openModels } from "@/state/navigation";
 import { NumberSetting } from "../controls";
 import { Group, Page, Row } from "../Page";
 import { SECONDS } from "./check";
 import { FoundServers } from "./FoundServers";
 import { GetModel, Providers } from "./GetModel";
+import { LimitsPart } from "./limits/LimitsPart";
+import { LocalPart } from "./local/LocalPart";
 import { Names } from "./Names";
+import { ProgramsPart } from "./ProgramsPart";
 import { ServerForm } from "./ServerForm";
 import { ServerSection } from "./ServerSection";
 import { emptyDraft, filledIn, type Preset, type ServerDraft } from "./servers";
+import { namesToTry, TryModel } from "./TryModel";
 import { useChangeModels, useServerStates } from "./useModels";
 
-export function ModelsPage({ settings }: { settings: Settings }) {
+const PARTS: readonly { part: ModelsPart; title: string }[] = [
+  { part: "servers", title: "Servers and names" },
+  { part: "local", title: "On this machine" },
+  { part: "limits", title: "Limits and prices" },
+  { part: "programs", title: "Other programs" },
+];
+
+export function ModelsPage({
+  settings,
+  part = "servers",
+}: {
+  settings: Settings;
+  part?: ModelsPart | undefined;
+}) {
+  return (
+    <Page title="Models" width="list">
+      <nav
+        aria-label="Parts of the settings of models"
+        className="-mt-2 flex gap-1 overflow-x-auto border-b border-line"
+      >
+        {PARTS.map((entry) => (
+          <button
+            key={entry.part}
+            type="button"
+            // On a narrow screen the row scrolls.
+            ref={entry.part === part ? (tab) => tab?.scrollIntoView({ block: "nearest" }) : undefined}
+            aria-current={entry.part === part ? "page" : undefined}
+            onClick={() => openModels(entry.part)}
+            className={cx(
+              "-mb-px shrink-0 border-b-2 px-2 py-1.5 whitespace-nowrap focus-visible:-outline-offset-2",
+              entry.part === part ? "border-accent text-fg" : "border-transparent text-muted hover:text-fg",
+            )}
+          >
+            {entry.title}
+          </button>
+        ))}
+      </nav>
+      <Part settings={settings} part={part} />
+    </Page>
+  );
+}
+
+function Part({ settings, part }: { settings: Settings; part: ModelsPart }) {
+  switch (part) {
+    case "servers":
+      return <ServersPart settings={settings} />;
+    case "local":
+      return <LocalPart settings={settings} />;
+    case "limits":
+      return <LimitsPart settings={settings} />;
+    case "programs":
+      return <ProgramsPart settings={settings} />;
+  }
+}
+
+/** Model servers that answer at an address, and names that lead to their models. */
+function ServersPart({ settings }: { settings: Settings }) {
   const { models } = settings;
   const states = useServerStates(models);
   const add = useRef<HTMLButtonElement>(null);
@@ -26,7 +88,7 @@ export function ModelsPage({ settings }: { settings: Settings }) {
     add.current?.focus();
   };
   return (
-    <Page title="Models">
+    <>
       <p className="text-muted">
         Every tool in a workspace asks for models at one address, whoever answers. In a workspace’s terminals
         it stands in <code className="font-mono text-sm">OPENAI_BASE_URL</code>, with a key of the workspace’s
@@ -67,16 +129,23 @@ export function ModelsPage({ settings }: { settings: Settings }) {
             models={models}
             states={states.data ?? []}
             saidAt={states.dataUpdatedAt}
+            offline={settings.offline}
             asking={states.isFetching}
           />
         ))}
       </section>
 
       <FoundServers models={models} />
-      {isEmpty && <GetModel />}
+      {isEmpty && <GetModel hasLocal={settings.local_models.servers.length > 0} />}
       {!isEmpty && <Names models={models} states={states.data ?? []} />}
+      {!isEmpty && (
+        <section className="flex flex-col gap-2" aria-label="Try a model">
+          <h2 className="font-semibold text-muted">Try a model</h2>
+          <TryModel names={namesToTry(models, states.data ?? [])} />
+        </section>
+      )}
       {!isEmpty && <TimeLimits settings={settings} />}
-    </Page>
+    </>
   );
 }
 
@@ -102,6 +171,17 @@ function TimeLimits({ settings: { models } }: { settings: Settings }) {
           unit="s"
           value={models.idle_seconds}
           onCommit={(idle_seconds) => change.mutate((now) => ({ ...now, idle_seconds }))}
+        />
+      </Row>
+      <Row>
+        <NumberSetting
+          label="Waiting for a busy server"
+          description="Where all servers of a model have as many requests as they may; 0 to refuse at once."
+          min={0}
+          max={SECONDS.max}
+          unit="s"
+          value={models.queue_seconds}
+          onCommit={(queue_seconds) => change.mutate((now) => ({ ...now, queue_seconds }))}
         />
       </Row>
       {change.error && (

@@ -26,7 +26,8 @@ export function NameForm({
   initial: NameDraft;
   models: BrokerSettings;
   states: readonly BackendState[];
-  onClose: () => void;
+  /** With what the name is now, where it was kept. */
+  onClose: (name?: string) => void;
 }) {
   const change = useChangeModels();
   const form = useRef<HTMLFormElement>(null);
@@ -60,7 +61,13 @@ export function NameForm({
     event.preventDefault();
     setAll(true);
     if (problems.name === undefined && problems.list === undefined && problems.targets.size === 0) {
-      change.mutate((now) => withName(now, draft), { onSuccess: onClose });
+      // The form may be gone by then: a row goes with the name it had.
+      void change
+        .mutateAsync((now) => withName(now, draft))
+        .then(
+          () => onClose(draft.name.trim()),
+          () => {},
+        );
       return;
     }
     const first = [...problems.targets.keys()][0];
@@ -130,7 +137,7 @@ export function NameForm({
       </p>
       {change.error && <ErrorState compact title="The name was not kept" error={change.error} />}
       <div className="flex justify-end gap-2">
-        <Button onClick={onClose}>Cancel</Button>
+        <Button onClick={() => onClose()}>Cancel</Button>
         <Button type="submit" kind="primary" busy={change.isPending}>
           {draft.before === undefined ? "Add name" : "Save"}
         </Button>

@@ -1,5 +1,5 @@
 import { Pencil, Plus, Trash2 } from "lucide-react";
-import { useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { Button, CopyButton, IconButton, toast, toastError } from "@/components";
 import { type BackendState, type BrokerSettings, type ModelAlias } from "@/protocol/generated";
 import { NameForm } from "./NameForm";
@@ -9,6 +9,8 @@ import { useChangeModels } from "./useModels";
 /** Names of models that lead to one or several of them. */
 export function Names({ models, states }: { models: BrokerSettings; states: readonly BackendState[] }) {
   const [adding, setAdding] = useState(false);
+  /** What a name was changed to: its row is another one then, and the focus goes there. */
+  const [renamed, setRenamed] = useState<string>();
   const add = useRef<HTMLButtonElement>(null);
   const end = () => {
     setAdding(false);
@@ -39,7 +41,15 @@ export function Names({ models, states }: { models: BrokerSettings; states: read
       {models.aliases.length > 0 && (
         <ul className="flex flex-col divide-y divide-line rounded-md border border-line">
           {models.aliases.map((alias) => (
-            <Name key={alias.name} alias={alias} models={models} states={states} />
+            <Name
+              key={alias.name}
+              alias={alias}
+              models={models}
+              states={states}
+              isRenamed={alias.name === renamed}
+              onRenamed={setRenamed}
+              onRemoved={() => add.current?.focus()}
+            />
           ))}
         </ul>
       )}
@@ -51,30 +61,38 @@ function Name({
   alias,
   models,
   states,
+  isRenamed,
+  onRenamed,
+  onRemoved,
 }: {
   alias: ModelAlias;
   models: BrokerSettings;
   states: readonly BackendState[];
+  isRenamed: boolean;
+  onRenamed: (name: string) => void;
+  onRemoved: () => void;
 }) {
   const [editing, setEditing] = useState(false);
   const edit = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (isRenamed) edit.current?.focus();
+  }, [isRenamed]);
   const change = useChangeModels();
   const remove = () => {
     const at = models.aliases.indexOf(alias);
     // The row goes with its name: what follows must not depend on it.
     void change
       .mutateAsync((now) => withoutName(now, alias.name))
-      .then(
-        () =>
-          toast({
-            message: `The name ${alias.name} was removed.`,
-            action: {
-              label: "Undo",
-              run: () => void change.mutateAsync((now) => withNameAgain(now, alias, at)).catch(toastError),
-            },
-          }),
-        toastError,
-      );
+      .then(() => {
+        onRemoved();
+        toast({
+          message: `The name ${alias.name} was removed.`,
+          action: {
+            label: "Undo",
+            run: () => void change.mutateAsync((now) => withNameAgain(now, alias, at)).catch(toastError),
+          },
+        });
+      }, toastError);
   };
   return (
     <li className="flex flex-col gap-1 px-3 py-2" aria-label={alias.name}>
@@ -98,9 +116,10 @@ function Name({
             initial={nameDraftOf(alias, models.backends)}
             models={models}
             states={states}
-            onClose={() => {
+            onClose={(name = alias.name) => {
               setEditing(false);
-              edit.current?.focus();
+              if (name === alias.name) edit.current?.focus();
+              else onRenamed(name);
             }}
           />
         </div>

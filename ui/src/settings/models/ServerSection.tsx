@@ -4,6 +4,7 @@ import { Badge, Button, Dialog, Fold, IconButton, StateLabel, Switch, toast, toa
 import { plural } from "@/lib/format";
 import { useNow } from "@/lib/time";
 import { type BackendSettings, type BackendState, type BrokerSettings } from "@/protocol/generated";
+import { isThisMachine } from "@/state/offline";
 import { ServerForm } from "./ServerForm";
 import { ServerModels } from "./ServerModels";
 import { draftOf, KINDS, namesOf, withEnabled, withoutServer, withServerAgain } from "./servers";
@@ -17,15 +18,18 @@ interface ServerProps {
   /** When the host told the states. */
   saidAt: number;
   asking: boolean;
+  /** No server elsewhere is asked. */
+  offline: boolean;
 }
 
 /** A model server: how it fares, what it has, and what can be done with it. */
 export function ServerSection(props: ServerProps) {
-  const { server, models, states, asking } = props;
+  const { server, models, states, asking, offline } = props;
   const [editing, setEditing] = useState(false);
   const edit = useRef<HTMLButtonElement>(null);
-  const state = server.enabled ? states.find(({ id }) => id === server.id) : undefined;
-  const { word, ...look } = stateWord(server, state, asking);
+  const isReachable = !offline || isThisMachine(server.url);
+  const state = server.enabled && isReachable ? states.find(({ id }) => id === server.id) : undefined;
+  const { word, ...look } = stateWord(server, state, asking, offline);
   const change = useChangeModels();
   return (
     <section className="flex flex-col gap-2 rounded-md border border-line p-3" aria-label={server.name}>
@@ -46,7 +50,7 @@ export function ServerSection(props: ServerProps) {
           }
         />
         <div className="flex gap-0.5">
-          {server.enabled && <CheckAgain server={server} />}
+          {server.enabled && isReachable && <CheckAgain server={server} />}
           <IconButton
             ref={edit}
             label="Edit server"

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type BackendSettings, type BrokerSettings, type ModelAlias } from "@/protocol/generated";
+import { NO_MODELS } from "./fixture";
 import {
   changeTarget,
   emptyNameDraft,
@@ -30,10 +31,9 @@ const FAST: ModelAlias = {
   targets: [target("b", "third", 7), target("a-name", "first", 0), target("b", "second", 0)],
 };
 const models = (change: Partial<BrokerSettings> = {}): BrokerSettings => ({
+  ...NO_MODELS,
   backends: [server("off", false), server("a"), server("b")],
   aliases: [FAST, { name: "other", targets: [target("a", "m", 0)] }],
-  first_byte_seconds: 300,
-  idle_seconds: 120,
   ...change,
 });
 const { backends } = models();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type BackendSettings, type BrokerSettings } from "@/protocol/generated";
+import { NO_MODELS } from "./fixture";
 import {
   addressHelp,
   addressProblem,
@@ -28,10 +29,9 @@ const server = (id: string, change: Partial<BackendSettings> = {}): BackendSetti
 });
 const target = (backend: string) => ({ backend, model: "m", priority: 0 });
 const models = (change: Partial<BrokerSettings> = {}): BrokerSettings => ({
+  ...NO_MODELS,
   backends: [server("a"), server("b")],
   aliases: [],
-  first_byte_seconds: 300,
-  idle_seconds: 120,
   ...change,
 });
 

@@ -1,4 +1,5 @@
 import { type BackendKind, type BackendSettings, type BrokerSettings } from "@/protocol/generated";
+import { isThisMachine } from "@/state/offline";
 
 /** What kinds of servers there are, the most general last, and where each answers where nobody says otherwise. */
 export const KINDS: Record<BackendKind, { label: string; example: string }> = {
@@ -161,8 +162,7 @@ export function addressHelp(url: string): string {
 export function isReadableOnTheWay(url: string): boolean {
   const address = url.trim();
   if (addressProblem(address) !== undefined) return false;
-  const { protocol, hostname } = new URL(address);
-  return protocol === "http:" && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+  return new URL(address).protocol === "http:" && !isThisMachine(address);
 }
 
 /** The models' settings with this server as typed: in the place of the one with its id, else as the last. */

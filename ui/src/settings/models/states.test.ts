@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { type BackendSettings, type BackendState, type BrokerSettings } from "@/protocol/generated";
+import { NO_MODELS } from "./fixture";
 import { abilityFacts, clientName, failureWords, figures, retryWords, stateWord } from "./states";
 
 const state = (id: string, change: Partial<BackendState> = {}): BackendState => ({
@@ -7,6 +8,7 @@ const state = (id: string, change: Partial<BackendState> = {}): BackendState => 
   health: { kind: "ready" },
   models: [{ id: "m", created: 0 }],
   in_flight: 0,
+  queued: 0,
   load: {},
   abilities: {},
   ...change,
@@ -23,15 +25,20 @@ const server = (id: string): BackendSettings => ({
 it("says a server's state in a word", () => {
   const failing = state("a", { health: { kind: "failing", why: "refused", retry_in_ms: 1 } });
   const unknown = state("a", { health: { kind: "unknown" } });
-  expect(stateWord({ enabled: true }, state("a"), false)).toEqual({ tone: "running", word: "Ready" });
-  expect(stateWord({ enabled: true }, failing, true)).toEqual({ tone: "failed", word: "Failing" });
-  expect(stateWord({ enabled: true }, unknown, false).word).toBe("Not asked yet");
-  expect(stateWord({ enabled: true }, undefined, true).word).toBe("Asking");
-  expect(stateWord({ enabled: false }, state("a"), true)).toEqual({ tone: "stopped", word: "Off" });
+  const local = { enabled: true, url: "http://127.0.0.1:8080/v1" };
+  const remote = { enabled: true, url: "https://api.openai.com/v1" };
+  expect(stateWord(local, state("a"), false, false)).toEqual({ tone: "running", word: "Ready" });
+  expect(stateWord(local, failing, true, false)).toEqual({ tone: "failed", word: "Failing" });
+  expect(stateWord(local, unknown, false, false).word).toBe("Not asked yet");
+  expect(stateWord(local, undefined, true, false).word).toBe("Asking");
+  expect(stateWord({ ...local, enabled: false }, state("a"), true, false).word).toBe("Off");
+  expect(stateWord(remote, state("a"), false, true).word).toBe("Not used while offline");
+  expect(stateWord(local, state("a"), false, true).word).toBe("Ready");
 });
 
 it("tells the figures that there are", () => {
   expect(figures(state("a"))).toEqual(["0 in flight"]);
+  expect(figures(state("a", { queued: 2 }))).toEqual(["0 in flight", "2 wait for a place"]);
   expect(figures(state("a", { in_flight: 1_200, load: { waiting: 0, kv_cache: 0.034 } }))).toEqual([
     "1,200 in flight",
     "0 waiting",
@@ -71,10 +78,9 @@ it.each([
 
 it("names a model as clients do: by its own name only where that leads here alone", () => {
   const models: BrokerSettings = {
+    ...NO_MODELS,
     backends: [server("a"), server("b")],
     aliases: [{ name: "fast", targets: [{ backend: "a", model: "m", priority: 0 }] }],
-    first_byte_seconds: 300,
-    idle_seconds: 120,
   };
   const states = [
     state("a", { models: ["m", "both", "fast", "a-name/x", "org/x"].map((id) => ({ id, created: 0 })) }),

@@ -2,6 +2,7 @@ import { sentence } from "@/client";
 import { type Tone } from "@/components/Badge";
 import { formatDuration, formatPercent } from "@/lib/format";
 import { type BackendSettings, type BackendState, type BrokerSettings } from "@/protocol/generated";
+import { isThisMachine } from "@/state/offline";
 
 export interface StateWord {
   tone: Tone;
@@ -11,11 +12,13 @@ export interface StateWord {
 
 /** A server's state in a word. Only servers in use have a state. */
 export function stateWord(
-  { enabled }: Pick<BackendSettings, "enabled">,
+  { enabled, url }: Pick<BackendSettings, "enabled" | "url">,
   state: BackendState | undefined,
   asking: boolean,
+  offline: boolean,
 ): StateWord {
   if (!enabled) return { tone: "stopped", word: "Off" };
+  if (offline && !isThisMachine(url)) return { tone: "stopped", word: "Not used while offline" };
   switch (state?.health.kind) {
     case "ready":
       return { tone: "running", word: "Ready" };
@@ -30,9 +33,10 @@ export function stateWord(
 
 /** How busy a server is, as far as it is known: a few words each. */
 export function figures(state: BackendState): string[] {
-  const { in_flight, load, health } = state;
+  const { in_flight, queued, load, health } = state;
   const told: string[] = [];
   if (in_flight > 0 || health.kind === "ready") told.push(`${in_flight.toLocaleString("en")} in flight`);
+  if (queued > 0) told.push(`${queued.toLocaleString("en")} wait for a place`);
   if (load.waiting !== undefined) told.push(`${load.waiting.toLocaleString("en")} waiting`);
   if (load.kv_cache !== undefined) told.push(`KV cache ${formatPercent(load.kv_cache * 100)}`);
   return told;

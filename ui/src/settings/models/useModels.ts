@@ -1,35 +1,18 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
-import { callKey, callQuery, type CallError, useAction, useClient } from "@/client";
+import { callKey, callQuery, useAction, useClient } from "@/client";
 import { toastError } from "@/components";
-import { type BrokerSettings, type Settings } from "@/protocol/generated";
+import { type BrokerSettings } from "@/protocol/generated";
+import { useChangePart } from "@/state/settings";
 
 const EVERY_MS = 3_000;
-const SETTINGS = callKey("settings.get", {});
 const STATES = callKey("models.backends", {});
 const FOUND = callKey("models.discover", {});
 
-export type ChangeModels = (models: BrokerSettings) => BrokerSettings;
-
-/**
- * Changes the models' settings: shown when the host has taken them, one change after the other, each on what the
- * one before it left.
- */
+/** Changes the models' settings. */
 export function useChangeModels() {
-  const client = useClient();
   const queries = useQueryClient();
-  return useMutation<void, CallError, ChangeModels>({
-    scope: { id: "models" },
-    mutationFn: async (change) => {
-      const settings = await queries.ensureQueryData<Settings, CallError>(
-        callQuery(client, "settings.get", {}),
-      );
-      const next = { ...settings, models: change(settings.models) };
-      await client.call("settings.put", next);
-      queries.setQueryData(SETTINGS, next);
-    },
-    onSuccess: () => void queries.invalidateQueries({ queryKey: FOUND }),
-  });
+  return useChangePart("models", () => void queries.invalidateQueries({ queryKey: FOUND }));
 }
 
 /** Every server in use as it is now: asked for while the page is to be seen, and when the settings change. */
