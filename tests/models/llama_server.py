@@ -7,7 +7,6 @@ import importlib.util
 import sys
 from pathlib import Path
 
-import gguf
 import xllamacpp
 
 # The stock file knows no fill-in-the-middle: these are unused tokens of its vocabulary.

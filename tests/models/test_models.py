@@ -16,18 +16,12 @@ from pathlib import Path
 
 import openai
 
+from common import PATIENCE, Programs, first_line
+
 HERE = Path(__file__).parent
-PATIENCE = 120.0
 
 
-def first_line(process: subprocess.Popen, wanted: str) -> str:
-    for line in process.stdout:
-        if line.startswith(wanted):
-            return line.strip().removeprefix(wanted) if wanted.endswith("=") else line.strip()
-    raise RuntimeError(f"{process.args[0]} ended with {process.wait()}")
-
-
-class Models(unittest.TestCase):
+class Models(Programs):
     @classmethod
     def setUpClass(cls) -> None:
         folder = tempfile.TemporaryDirectory()
@@ -36,31 +30,8 @@ class Models(unittest.TestCase):
         cls.log = cls.enterClassContext(open(Path(folder.name) / "llama.log", "w+"))
         llama = cls.start([sys.executable, HERE / "llama_server.py", kept], stderr=cls.log)
         cls.server = first_line(llama, "http://")
-        cls.broker = cls.start(
-            [
-                os.environ["AICOCKPIT_BIN"],
-                "broker",
-                "--listen=127.0.0.1:0",
-                f"--backend=llama={cls.server}/v1,kind=llama-cpp",
-                "--alias=fast=llama/smollm2",
-            ]
-        )
-        cls.url = first_line(cls.broker, "OPENAI_BASE_URL=")
-        cls.key = first_line(cls.broker, "OPENAI_API_KEY=")
+        cls.start_broker(f"--backend=llama={cls.server}/v1,kind=llama-cpp", "--alias=fast=llama/smollm2")
         cls.client = cls.with_key(cls.key)
-
-    @classmethod
-    def start(cls, command: list, **more) -> subprocess.Popen:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **more)
-
-        def end() -> None:
-            process.stdin.close()
-            process.terminate()
-            process.wait(30)
-            process.stdout.close()
-
-        cls.addClassCleanup(end)
-        return process
 
     @classmethod
     def with_key(cls, key: str) -> openai.OpenAI:

@@ -1,6 +1,7 @@
 //! What the product is measured beside, at fixed versions, each installed once into the cache.
 
 use super::Arguments;
+use crate::installed::{npm, once};
 use crate::{paths, shell};
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
@@ -48,31 +49,6 @@ pub(super) fn install(arguments: &Arguments) -> Vec<OsString> {
 
 fn folder(name: &str, version: &str) -> PathBuf {
     paths::cache().join("bench").join(format!("{name}-{version}"))
-}
-
-/// Makes `folder` by `work` unless it is there: an interrupted installation leaves another one behind.
-fn once(folder: &Path, work: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    if folder.is_dir() {
-        println!("{}: there", folder.display());
-        return Ok(());
-    }
-    let mut unfinished = folder.as_os_str().to_owned();
-    unfinished.push(".unfinished");
-    let unfinished = PathBuf::from(unfinished);
-    if unfinished.exists() {
-        std::fs::remove_dir_all(&unfinished)
-            .with_context(|| format!("cannot remove {}", unfinished.display()))?;
-    }
-    std::fs::create_dir_all(&unfinished).with_context(|| format!("cannot make {}", unfinished.display()))?;
-    work(&unfinished)?;
-    std::fs::rename(&unfinished, folder).with_context(|| format!("cannot move {}", unfinished.display()))
-}
-
-fn npm(run: shell::Run, folder: &Path, package: &str) -> shell::Run {
-    run.args(["npm", "install", "--no-audit", "--no-fund", "--omit=dev", "--prefix"])
-        .args([folder.as_os_str()])
-        .args([package])
-        .env("npm_config_update_notifier", "false")
 }
 
 fn devcontainer() -> anyhow::Result<PathBuf> {

@@ -13,6 +13,7 @@ mod display;
 mod engines;
 mod fuzz;
 mod generate;
+mod installed;
 mod models;
 mod package;
 mod packages;

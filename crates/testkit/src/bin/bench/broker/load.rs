@@ -1,4 +1,9 @@
 //! Load by wrk, which is not ours.
+//!
+//! oha keeps a rate without waiting for answers, but by a timer of whole milliseconds: at thousands of requests a second
+//! each tick sends several at once, on the beat, and what they wait for each other is most of what it measures there.
+//! wrk's pauses are in whole milliseconds too, but drawn. So latency stands beside that of a single connection, where
+//! nothing waits for anything.
 
 use super::door::Door;
 use crate::{memory, peer};
