@@ -79,7 +79,21 @@ fn text(piece: CreateChatCompletionStreamResponse) -> Option<String> {
 }
 
 fn told(error: OpenAIError) -> AskError {
-    /// Some servers number their codes, which OpenAI never does.
+    match error {
+        // Of a server's error the client hands the whole body on as its message.
+        OpenAIError::ApiError(answer) => sentence(&answer.api_error.message)
+            .unwrap_or(AskError { message: answer.api_error.message, code: answer.api_error.code }),
+        // Also an error in the middle of a stream, which is an event of another shape.
+        OpenAIError::JSONDeserialize(error, content) => sentence(&content).unwrap_or_else(|| AskError {
+            message: format!("The answer cannot be read: {error}."),
+            code: None,
+        }),
+        other => AskError { message: other.to_string(), code: None },
+    }
+}
+
+/// The error inside a body. Some servers number their codes, which OpenAI never does.
+fn sentence(body: &str) -> Option<AskError> {
     #[derive(serde::Deserialize)]
     struct Told {
         error: Inner,
@@ -89,18 +103,6 @@ fn told(error: OpenAIError) -> AskError {
         message: String,
         code: Option<serde_json::Value>,
     }
-    match error {
-        OpenAIError::ApiError(answer) => {
-            AskError { message: answer.api_error.message, code: answer.api_error.code }
-        }
-        // Also an error in the middle of a stream, which is an event of another shape.
-        OpenAIError::JSONDeserialize(error, content) => match serde_json::from_str::<Told>(&content) {
-            Ok(Told { error: Inner { message, code } }) => {
-                let code = code.and_then(|code| code.as_str().map(str::to_owned));
-                AskError { message, code }
-            }
-            Err(_) => AskError { message: format!("The answer cannot be read: {error}."), code: None },
-        },
-        other => AskError { message: other.to_string(), code: None },
-    }
+    let Told { error: Inner { message, code } } = serde_json::from_str(body).ok()?;
+    Some(AskError { message, code: code.and_then(|code| code.as_str().map(str::to_owned)) })
 }

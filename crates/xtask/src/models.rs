@@ -77,12 +77,17 @@ pub(crate) fn servers(product: Product, nextest: fn() -> shell::Run) -> anyhow::
         // The model with its additions is kept there.
         .env("AICOCKPIT_TEST_MODELS", &weights)
         .show()?;
-    nextest()
+    tell(nextest())?
         .args(["--filterset", "package(aicockpit-local-models) & (binary(llama) | test(gguf))"])
-        .env("AICOCKPIT_TEST_LLAMA_SERVER", paths::root().join(TESTS).join("llama-server"))
-        .env("AICOCKPIT_TEST_PYTHON", programs.join("python"))
-        .env("AICOCKPIT_TEST_GGUF", weights.join("smollm2.gguf"))
         .show()
+}
+
+/// Tells tests where a real llama.cpp and its model are. The model is there once [`servers`] has run.
+pub(crate) fn tell(run: shell::Run) -> anyhow::Result<shell::Run> {
+    Ok(run
+        .env("AICOCKPIT_TEST_LLAMA_SERVER", paths::root().join(TESTS).join("llama-server"))
+        .env("AICOCKPIT_TEST_PYTHON", LLAMA.programs()?.join("python"))
+        .env("AICOCKPIT_TEST_GGUF", weights()?.join("smollm2.gguf")))
 }
 
 /// OpenAI's description of its API against the broker.

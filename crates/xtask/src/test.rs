@@ -164,7 +164,7 @@ fn rootless() -> anyhow::Result<()> {
 
 /// Playwright in Chromium, against the headless program and a real engine. `only` names specs.
 fn browser(only: &[&str]) -> anyhow::Result<()> {
-    product(shell::run("npx"))
+    models::tell(product(shell::run("npx")))?
         .args(["--no-install", "playwright", "test"])
         .args(only)
         .dir(paths::root().join("tests/e2e"))

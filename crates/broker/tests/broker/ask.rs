@@ -30,6 +30,13 @@ async fn what_went_wrong_is_told_in_the_brokers_words() {
     let counting = Serving::before(&[&numbered]).await;
     let error = counting.broker.ask("try", "m", "hello?").await.err().expect("an error");
     assert_eq!((error.message.as_str(), error.code), ("no room", None));
+    let silent = Server::start(|_| vec![Act::Close]).await;
+    let closed = Serving::before(&[&silent]).await;
+    let error = closed.broker.ask("try", "m", "hello?").await.err().expect("an error");
+    assert!(
+        error.message.starts_with("`b0`") && error.code.is_some(),
+        "a server's fault is a sentence too: {error:?}"
+    );
     let error = serving.broker.ask("try", "nothing", "hello?").await.err().expect("an error");
     assert_eq!(error.code.as_deref(), Some("model_not_found"));
 

@@ -4,4 +4,5 @@
 mod access;
 mod common;
 mod keys;
+mod local;
 mod usage;

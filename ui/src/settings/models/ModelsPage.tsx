@@ -137,7 +137,9 @@ function ServersPart({ settings }: { settings: Settings }) {
 
       <FoundServers models={models} />
       {isEmpty && <GetModel hasLocal={settings.local_models.servers.length > 0} />}
-      {!isEmpty && <Names models={models} states={states.data ?? []} />}
+      {(!isEmpty || settings.local_models.servers.length > 0) && (
+        <Names settings={settings} states={states.data ?? []} />
+      )}
       {!isEmpty && (
         <section className="flex flex-col gap-2" aria-label="Try a model">
           <h2 className="font-semibold text-muted">Try a model</h2>

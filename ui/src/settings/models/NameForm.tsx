@@ -7,6 +7,7 @@ import {
   changeTarget,
   moveTarget,
   type NameDraft,
+  type NamedServer,
   nameProblems,
   type TargetDraft,
   turns,
@@ -20,11 +21,13 @@ import { useChangeModels } from "./useModels";
 export function NameForm({
   initial,
   models,
+  servers,
   states,
   onClose,
 }: {
   initial: NameDraft;
   models: BrokerSettings;
+  servers: readonly NamedServer[];
   states: readonly BackendState[];
   /** With what the name is now, where it was kept. */
   onClose: (name?: string) => void;
@@ -34,7 +37,7 @@ export function NameForm({
   const [draft, setDraft] = useState(initial);
   const [all, setAll] = useState(false);
   const [said, setSaid] = useState("");
-  const problems = nameProblems(draft, models);
+  const problems = nameProblems(draft, models, servers);
   const order = turns(draft.targets);
   // What is still empty is not wrong before the button was pressed.
   const nameProblem = all || draft.name !== "" ? problems.name : undefined;
@@ -108,7 +111,7 @@ export function NameForm({
               count={draft.targets.length}
               turn={(order[index] ?? 0) + 1}
               problem={targetProblem(target)}
-              models={models}
+              servers={servers}
               state={states.find(({ id }) => id === target.server)}
               onChange={(part) => setDraft(changeTarget(draft, target.key, part))}
               onMove={(step) => move(target, step)}
@@ -121,7 +124,7 @@ export function NameForm({
           <Button
             size="small"
             icon={<Plus size={14} aria-hidden />}
-            onClick={() => setDraft(withTarget(draft, models.backends))}
+            onClick={() => setDraft(withTarget(draft, servers))}
           >
             Add a model
           </Button>
@@ -152,7 +155,7 @@ function TargetRow({
   count,
   turn,
   problem,
-  models,
+  servers,
   state,
   onChange,
   onMove,
@@ -163,7 +166,7 @@ function TargetRow({
   count: number;
   turn: number;
   problem: string | undefined;
-  models: BrokerSettings;
+  servers: readonly NamedServer[];
   state: BackendState | undefined;
   onChange: (part: Partial<TargetDraft>) => void;
   onMove: (step: -1 | 1) => void;
@@ -171,7 +174,7 @@ function TargetRow({
 }) {
   const id = useId();
   const place = index + 1;
-  const options = models.backends.map(({ id: value, name }) => ({ value, label: name }));
+  const options = servers.map(({ id: value, name }) => ({ value, label: name }));
   const isKnown = options.some(({ value }) => value === target.server);
   return (
     <li

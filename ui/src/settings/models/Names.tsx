@@ -1,13 +1,24 @@
 import { Pencil, Plus, Trash2 } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { Button, CopyButton, IconButton, toast, toastError } from "@/components";
-import { type BackendState, type BrokerSettings, type ModelAlias } from "@/protocol/generated";
+import { type BackendState, type BrokerSettings, type ModelAlias, type Settings } from "@/protocol/generated";
 import { NameForm } from "./NameForm";
-import { emptyNameDraft, nameDraftOf, serverOf, turnsOf, withNameAgain, withoutName } from "./names";
+import {
+  emptyNameDraft,
+  nameDraftOf,
+  type NamedServer,
+  namedServers,
+  serverOf,
+  turnsOf,
+  withNameAgain,
+  withoutName,
+} from "./names";
 import { useChangeModels } from "./useModels";
 
 /** Names of models that lead to one or several of them. */
-export function Names({ models, states }: { models: BrokerSettings; states: readonly BackendState[] }) {
+export function Names({ settings, states }: { settings: Settings; states: readonly BackendState[] }) {
+  const { models } = settings;
+  const servers = namedServers(settings);
   const [adding, setAdding] = useState(false);
   /** What a name was changed to: its row is another one then, and the focus goes there. */
   const [renamed, setRenamed] = useState<string>();
@@ -35,7 +46,13 @@ export function Names({ models, states }: { models: BrokerSettings; states: read
       </p>
       {adding && (
         <section className="rounded-md border border-line-strong p-3" aria-label="New name">
-          <NameForm initial={emptyNameDraft(models.backends)} models={models} states={states} onClose={end} />
+          <NameForm
+            initial={emptyNameDraft(servers)}
+            models={models}
+            servers={servers}
+            states={states}
+            onClose={end}
+          />
         </section>
       )}
       {models.aliases.length > 0 && (
@@ -45,6 +62,7 @@ export function Names({ models, states }: { models: BrokerSettings; states: read
               key={alias.name}
               alias={alias}
               models={models}
+              servers={servers}
               states={states}
               isRenamed={alias.name === renamed}
               onRenamed={setRenamed}
@@ -60,6 +78,7 @@ export function Names({ models, states }: { models: BrokerSettings; states: read
 function Name({
   alias,
   models,
+  servers,
   states,
   isRenamed,
   onRenamed,
@@ -67,6 +86,7 @@ function Name({
 }: {
   alias: ModelAlias;
   models: BrokerSettings;
+  servers: readonly NamedServer[];
   states: readonly BackendState[];
   isRenamed: boolean;
   onRenamed: (name: string) => void;
@@ -89,7 +109,8 @@ function Name({
           message: `The name ${alias.name} was removed.`,
           action: {
             label: "Undo",
-            run: () => void change.mutateAsync((now) => withNameAgain(now, alias, at)).catch(toastError),
+            run: () =>
+              void change.mutateAsync((now) => withNameAgain(now, alias, at, servers)).catch(toastError),
           },
         });
       }, toastError);
@@ -113,8 +134,9 @@ function Name({
       {editing ? (
         <div className="border-t border-line pt-3 pb-1">
           <NameForm
-            initial={nameDraftOf(alias, models.backends)}
+            initial={nameDraftOf(alias, servers)}
             models={models}
+            servers={servers}
             states={states}
             onClose={(name = alias.name) => {
               setEditing(false);
@@ -124,14 +146,14 @@ function Name({
           />
         </div>
       ) : (
-        <Turns alias={alias} models={models} />
+        <Turns alias={alias} servers={servers} />
       )}
     </li>
   );
 }
 
 /** Where a name leads, in its order. */
-function Turns({ alias, models }: { alias: ModelAlias; models: BrokerSettings }) {
+function Turns({ alias, servers }: { alias: ModelAlias; servers: readonly NamedServer[] }) {
   return (
     <ol className="flex flex-col gap-0.5 text-sm">
       {turnsOf(alias.targets).map((turn, index) => (
@@ -139,7 +161,7 @@ function Turns({ alias, models }: { alias: ModelAlias; models: BrokerSettings })
           <span className="w-4 shrink-0 text-right text-faint tabular-nums">{index + 1}</span>
           <span className="flex min-w-0 flex-wrap items-baseline gap-x-3">
             {turn.map((target, at) => {
-              const server = serverOf(target, models.backends);
+              const server = serverOf(target, servers);
               return (
                 <span key={at} className="min-w-0 break-all">
                   <span className="text-faint">{server?.name ?? target.backend} / </span>

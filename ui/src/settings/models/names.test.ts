@@ -8,6 +8,7 @@ import {
   type NameDraft,
   nameDraftOf,
   nameProblems,
+  serverOf,
   turns,
   turnsOf,
   withName,
@@ -74,12 +75,13 @@ describe("the order of a name's models", () => {
 });
 
 describe("a name as it is typed", () => {
-  const problems = (change: Partial<NameDraft>) => nameProblems({ ...draft, ...change }, models());
+  const problems = (change: Partial<NameDraft>) =>
+    nameProblems({ ...draft, ...change }, models(), models().backends);
 
   it("begins with one model of a server in use", () => {
     const fresh = emptyNameDraft(backends);
     expect(fresh.targets).toMatchObject([{ server: "a", model: "" }]);
-    expect(nameProblems(fresh, models()).name).toContain("Give a name");
+    expect(nameProblems(fresh, models(), models().backends).name).toContain("Give a name");
   });
 
   it("that is there may stay as it is", () => {
@@ -130,16 +132,27 @@ describe("the names of the settings", () => {
   });
 
   it("are as they were after undo", () => {
-    expect(withNameAgain(withoutName(models(), "fast"), FAST, 0)).toEqual(models());
+    expect(withNameAgain(withoutName(models(), "fast"), FAST, 0, backends)).toEqual(models());
+  });
+
+  it("lead to models of this machine too", () => {
+    const local = { id: "local-1", name: "small", enabled: true };
+    const there = [...backends, local];
+    const named = withTarget({ before: undefined, name: "near", targets: [] }, [local]);
+    const problems = nameProblems(changeTarget(named, 0, { model: "small" }), models(), there);
+    expect(problems.targets.size).toBe(0);
+    expect(serverOf({ backend: "local-1" }, there)).toBe(local);
   });
 
   it("are not given back where that cannot be", () => {
     const without = withoutName(models(), "fast");
     const taken = withName(without, { ...draft, before: undefined });
-    expect(withNameAgain(taken, FAST, 0)).toBe(taken);
+    expect(withNameAgain(taken, FAST, 0, backends)).toBe(taken);
     const lonely = { ...without, backends: [server("off")] };
-    expect(withNameAgain(lonely, FAST, 0)).toBe(lonely);
+    expect(withNameAgain(lonely, FAST, 0, lonely.backends)).toBe(lonely);
     const less = { ...without, backends: [server("a")] };
-    expect(withNameAgain(less, FAST, 0).aliases[0]?.targets).toEqual([target("a-name", "first", 0)]);
+    expect(withNameAgain(less, FAST, 0, less.backends).aliases[0]?.targets).toEqual([
+      target("a-name", "first", 0),
+    ]);
   });
 });

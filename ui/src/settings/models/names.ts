@@ -2,8 +2,17 @@ import {
   type BackendSettings,
   type BrokerSettings,
   type ModelAlias,
+  type Settings,
   type Target,
 } from "@/protocol/generated";
+
+/** A server that a name can lead to. */
+export type NamedServer = Pick<BackendSettings, "id" | "name" | "enabled">;
+
+/** Those of the settings, and those that are started here. */
+export function namedServers({ models, local_models }: Settings): NamedServer[] {
+  return [...models.backends, ...local_models.servers];
+}
 
 /** A target as it is edited. Its place in the list is its order. */
 export interface TargetDraft {
@@ -36,8 +45,8 @@ const MOST_TURNS = 256;
 /** The server that a target names by id or name. */
 export function serverOf(
   target: Pick<Target, "backend">,
-  servers: readonly BackendSettings[],
-): BackendSettings | undefined {
+  servers: readonly NamedServer[],
+): NamedServer | undefined {
   return (
     servers.find(({ id }) => id === target.backend) ?? servers.find(({ name }) => name === target.backend)
   );
@@ -51,7 +60,7 @@ export function turnsOf(targets: readonly Target[]): Target[][] {
   return [...turns.values()];
 }
 
-export function nameDraftOf(alias: ModelAlias, servers: readonly BackendSettings[]): NameDraft {
+export function nameDraftOf(alias: ModelAlias, servers: readonly NamedServer[]): NameDraft {
   const rows = turnsOf(alias.targets).flatMap((turn) =>
     turn.map((target, index) => ({ target, together: index > 0 })),
   );
@@ -67,11 +76,11 @@ export function nameDraftOf(alias: ModelAlias, servers: readonly BackendSettings
   };
 }
 
-export function emptyNameDraft(servers: readonly BackendSettings[]): NameDraft {
+export function emptyNameDraft(servers: readonly NamedServer[]): NameDraft {
   return withTarget({ before: undefined, name: "", targets: [] }, servers);
 }
 
-export function withTarget(draft: NameDraft, servers: readonly BackendSettings[]): NameDraft {
+export function withTarget(draft: NameDraft, servers: readonly NamedServer[]): NameDraft {
   const key = Math.max(-1, ...draft.targets.map((target) => target.key)) + 1;
   const server = (servers.find(({ enabled }) => enabled) ?? servers[0])?.id ?? "";
   return { ...draft, targets: [...draft.targets, { key, server, model: "", together: false }] };
@@ -108,7 +117,7 @@ export function turns(targets: readonly TargetDraft[]): number[] {
 function targetProblem(
   target: TargetDraft,
   above: readonly TargetDraft[],
-  servers: readonly BackendSettings[],
+  servers: readonly NamedServer[],
 ): string | undefined {
   if (serverOf({ backend: target.server }, servers) === undefined)
     return `There is no server “${target.server}” any more; choose another.`;
@@ -127,10 +136,14 @@ function nameProblem({ name, before }: NameDraft, aliases: readonly ModelAlias[]
   return text !== before && aliases.some((alias) => alias.name === text) ? "This name is taken." : undefined;
 }
 
-export function nameProblems(draft: NameDraft, models: BrokerSettings): NameProblems {
+export function nameProblems(
+  draft: NameDraft,
+  models: BrokerSettings,
+  servers: readonly NamedServer[],
+): NameProblems {
   const targets = new Map<number, string>();
   draft.targets.forEach((target, index) => {
-    const problem = targetProblem(target, draft.targets.slice(0, index), models.backends);
+    const problem = targetProblem(target, draft.targets.slice(0, index), servers);
     if (problem !== undefined) targets.set(target.key, problem);
   });
   const name = nameProblem(draft, models.aliases);
@@ -164,8 +177,13 @@ export function withoutName(models: BrokerSettings, name: string): BrokerSetting
 }
 
 /** Puts a name back where it was; not where another has been made of it, or a server of it has gone, since. */
-export function withNameAgain(models: BrokerSettings, alias: ModelAlias, at: number): BrokerSettings {
-  const targets = alias.targets.filter((target) => serverOf(target, models.backends) !== undefined);
+export function withNameAgain(
+  models: BrokerSettings,
+  alias: ModelAlias,
+  at: number,
+  servers: readonly NamedServer[],
+): BrokerSettings {
+  const targets = alias.targets.filter((target) => serverOf(target, servers) !== undefined);
   if (targets.length === 0 || models.aliases.some(({ name }) => name === alias.name)) return models;
   return { ...models, aliases: models.aliases.toSpliced(at, 0, { ...alias, targets }) };
 }

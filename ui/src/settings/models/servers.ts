@@ -224,11 +224,14 @@ export function withServerAgain(
 ): BrokerSettings {
   if (now.backends.some(({ id, name }) => id === server.id || name === server.name)) return now;
   const touched = namesOf(before, server);
-  const present = new Set([server.id, server.name, ...now.backends.flatMap(({ id, name }) => [id, name])]);
+  const present = new Set([server.id, ...now.backends.map(({ id }) => id)]);
+  const gone = new Set(
+    before.backends.filter(({ id }) => !present.has(id)).flatMap(({ id, name }) => [id, name]),
+  );
   const restored = before.aliases
     .filter(({ name }) => touched.includes(name))
     // A target whose server was removed since cannot come back with it.
-    .map((alias) => ({ ...alias, targets: alias.targets.filter(({ backend }) => present.has(backend)) }));
+    .map((alias) => ({ ...alias, targets: alias.targets.filter(({ backend }) => !gone.has(backend)) }));
   const at = before.backends.findIndex(({ id }) => id === server.id);
   return {
     ...now,
