@@ -8,6 +8,7 @@ use crate::on_demand::InUse;
 use crate::prices::{Prices, Rate};
 use crate::refusal::Refusal;
 use crate::trace;
+pub use aicockpit_protocol::usage::RequestEnd as End;
 use bytes::Bytes;
 use http::HeaderMap;
 use serde::Deserialize;
@@ -42,25 +43,6 @@ impl Endpoint {
             Self::Responses => "responses",
         }
     }
-}
-
-/// How a request ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
-    /// The answer went out whole.
-    Complete,
-    /// The client's fault, or a limit: a status from 400 to 499.
-    Refused,
-    /// No backend gave an answer.
-    Failed,
-    /// The backend ended the answer before it was whole.
-    Cut,
-    /// The backend sent nothing for too long, in the middle of an answer.
-    Stalled,
-    /// The backend told of an error in the middle of an answer.
-    ToldError,
-    /// The client went away.
-    Cancelled,
 }
 
 /// Tokens, as the backend counted them.

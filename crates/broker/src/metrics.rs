@@ -4,7 +4,7 @@
 use crate::backend::Backend;
 use crate::fleet::Fleet;
 use crate::flight::{Counts, Outcome};
-use crate::ledger::row::{end, end_name};
+use crate::ledger::row::end_name;
 use aicockpit_protocol::broker::{BackendHealth, BackendState};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -92,7 +92,7 @@ impl Metrics {
             endpoint: outcome.endpoint.path(),
             backend: at.backend.clone(),
             model: at.model.clone(),
-            end: end_name(end(outcome.end)),
+            end: end_name(outcome.end),
         };
         self.ended.get_or_create(&ended).inc();
         if outcome.target.is_none() {

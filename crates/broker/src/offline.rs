@@ -1,10 +1,10 @@
 //! Offline: not a byte off this machine. Enforced where sockets are opened, and where connections that are open already
 //! are used; nothing is looked up either.
 //!
-//! **Invariant:** once [`Gate::set`] has returned, nothing new is sent to a server that is not near: no name is looked up,
-//! no socket opened, no open one used for another request. What was on its way there is given up, and its connections
-//! close, as soon as their tasks run, whether a client reads or not. Near is what needs no network: this machine's loopback by number or by the
-//! names that mean nothing else, and Unix sockets.
+//! **Invariant:** once [`Gate::set`] has returned, nothing new is sent to a server that is not near: no name is looked
+//! up, no socket opened, no open one used for another request. What was on its way there is given up, and its
+//! connections close, as soon as their tasks run, whether a client reads or not. Near is what needs no network: this
+//! machine's loopback by number or by the names that mean nothing else, and Unix sockets.
 
 use crate::refusal::Refusal;
 use bytes::Bytes;

@@ -4,7 +4,7 @@
 //! A client's `traceparent` reaches the backend as it came (`headers`).
 
 use crate::flight::Outcome;
-use crate::ledger::row::{end, end_name};
+use crate::ledger::row::end_name;
 use tracing::Span;
 use tracing::field::Empty;
 
@@ -40,5 +40,5 @@ pub(crate) fn finish(span: &Span, outcome: &Outcome) {
     if let Some(usage) = outcome.usage {
         span.record("input_tokens", usage.input_tokens).record("output_tokens", usage.output_tokens);
     }
-    span.record("attempts", outcome.attempts).record("end", end_name(end(outcome.end)));
+    span.record("attempts", outcome.attempts).record("end", end_name(outcome.end));
 }

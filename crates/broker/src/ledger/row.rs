@@ -1,6 +1,6 @@
 //! A request as the ledger keeps it.
 
-use crate::flight::{End, Outcome};
+use crate::flight::Outcome;
 use aicockpit_protocol::usage::{RequestEnd, RequestEntry};
 use rusqlite::{Row, Statement, params};
 use std::time::{Duration, UNIX_EPOCH};
@@ -31,7 +31,7 @@ pub(super) fn entry(outcome: &Outcome) -> RequestEntry {
         attempts: outcome.attempts,
         streamed: outcome.streamed,
         status: outcome.status,
-        end: end(outcome.end),
+        end: outcome.end,
         input_tokens: used.map(|used| used.input_tokens),
         output_tokens: used.map(|used| used.output_tokens),
         cost: outcome.cost,
@@ -52,18 +52,6 @@ fn short(name: &str) -> String {
     match name.len() <= MOST_NAME {
         true => name.to_owned(),
         false => format!("{}…", &name[..name.floor_char_boundary(MOST_NAME)]),
-    }
-}
-
-pub(crate) fn end(end: End) -> RequestEnd {
-    match end {
-        End::Complete => RequestEnd::Complete,
-        End::Refused => RequestEnd::Refused,
-        End::Failed => RequestEnd::Failed,
-        End::Cut => RequestEnd::Cut,
-        End::Stalled => RequestEnd::Stalled,
-        End::ToldError => RequestEnd::ToldError,
-        End::Cancelled => RequestEnd::Cancelled,
     }
 }
 
