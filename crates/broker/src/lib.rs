@@ -44,6 +44,7 @@ mod refusal;
 mod route;
 mod stream;
 mod stream_options;
+mod sum;
 mod trace;
 
 pub use ask::AskError;

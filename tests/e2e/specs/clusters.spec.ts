@@ -1,24 +1,10 @@
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Host, WITHOUT_SOCKETS } from "../support/host.ts";
 import { look } from "../support/look.ts";
+import { freePort } from "../support/models.ts";
 import { expect, test } from "../support/test.ts";
-
-/** A port of this machine on which nothing answers. */
-async function silentPort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  const closed = once(server, "close");
-  server.close();
-  await closed;
-  if (address === null || typeof address === "string") throw new Error("the server has no port");
-  return address.port;
-}
 
 /** A kubeconfig with one context whose cluster is not there. */
 const kubeconfig = (port: number) => `apiVersion: v1
@@ -43,7 +29,7 @@ async function withKubeconfig(
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "aicockpit-kubeconfig-"));
   const file = join(folder, "config");
-  writeFileSync(file, kubeconfig(await silentPort()));
+  writeFileSync(file, kubeconfig(await freePort()));
   const host = new Host({ KUBECONFIG: file, ...environment }, wrapper);
   try {
     await run(host);

@@ -4,7 +4,8 @@
 use super::calendar::{HOUR_MS, days, hour, hours};
 use super::database::{HOUR_COLUMNS, raw_from, read_sums};
 use super::row;
-use super::sums::{Sums, add};
+use super::sums::Sums;
+use crate::sum::add;
 use aicockpit_protocol::usage::{
     RequestEntry, RequestsQuery, UsageBy, UsageGroup, UsageQuery, UsageReport, UsageStep, UsageSum,
 };

@@ -1,6 +1,7 @@
 //! What requests come to: the sums that are kept of each hour, and of anything else that is added up.
 
-use aicockpit_protocol::usage::{RequestEnd, RequestEntry, UsageSum};
+use crate::sum;
+use aicockpit_protocol::usage::{RequestEntry, UsageSum};
 use std::collections::BTreeMap;
 
 /// Bytes of one bucket in the database: which, and how many.
@@ -20,19 +21,8 @@ pub(super) struct Sums {
 impl Sums {
     /// Adds one request.
     pub(super) fn count(&mut self, entry: &RequestEntry) {
-        let sum = &mut self.sum;
-        sum.requests += 1;
-        match entry.end {
-            RequestEnd::Complete => {}
-            RequestEnd::Refused => sum.refused += 1,
-            RequestEnd::Cancelled => sum.cancelled += 1,
-            RequestEnd::Failed | RequestEnd::Cut | RequestEnd::Stalled | RequestEnd::ToldError => {
-                sum.failed += 1;
-            }
-        }
-        sum.input_tokens = sum.input_tokens.saturating_add(entry.input_tokens.unwrap_or(0));
-        sum.output_tokens = sum.output_tokens.saturating_add(entry.output_tokens.unwrap_or(0));
-        sum.cost += entry.cost;
+        let (input, output) = (entry.input_tokens.unwrap_or(0), entry.output_tokens.unwrap_or(0));
+        sum::add(&mut self.sum, &sum::one(entry.end, input, output, entry.cost));
         let Some(first) = entry.first_ms else { return };
         self.firsts.add(first);
         let rest = entry.total_ms - entry.before_ms - first;
@@ -43,7 +33,7 @@ impl Sums {
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        add(&mut self.sum, &other.sum);
+        sum::add(&mut self.sum, &other.sum);
         self.stream_tokens = self.stream_tokens.saturating_add(other.stream_tokens);
         self.stream_ms += other.stream_ms;
         self.firsts.merge(&other.firsts);
@@ -52,17 +42,6 @@ impl Sums {
     pub(super) fn tokens_per_second(&self) -> Option<f64> {
         (self.stream_ms > 0.0).then(|| self.stream_tokens as f64 * 1000.0 / self.stream_ms)
     }
-}
-
-/// Adds sums to sums.
-pub(super) fn add(to: &mut UsageSum, more: &UsageSum) {
-    to.requests += more.requests;
-    to.failed += more.failed;
-    to.refused += more.refused;
-    to.cancelled += more.cancelled;
-    to.input_tokens = to.input_tokens.saturating_add(more.input_tokens);
-    to.output_tokens = to.output_tokens.saturating_add(more.output_tokens);
-    to.cost += more.cost;
 }
 
 /// How often the first piece came after how long. Eight buckets for each doubling: a median is off by 5 % at most.

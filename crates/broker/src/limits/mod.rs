@@ -12,8 +12,9 @@ mod words;
 
 pub(crate) use check::check;
 
-use crate::flight::{End, Outcome, Usage};
+use crate::flight::{Outcome, Usage};
 use crate::refusal::Refusal;
+use crate::sum;
 use aicockpit_protocol::usage::{Budget, KeyLimits, LimitSettings, OwnerUsage, UsageSum};
 use calendar::{Calendar, Periods};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -99,8 +100,8 @@ impl Accounts {
         let seed = |sums: HashMap<String, UsageSum>, part: fn(&mut Spent) -> &mut UsageSum| {
             for (owner, sum) in sums {
                 let owner: Arc<str> = owner.into();
-                self.account(&owner).spend(&periods, |spent| plus(part(spent), &sum));
-                self.0.all.spend(&periods, |spent| plus(part(spent), &sum));
+                self.account(&owner).spend(&periods, |spent| sum::add(part(spent), &sum));
+                self.0.all.spend(&periods, |spent| sum::add(part(spent), &sum));
             }
         };
         seed(day, |spent| &mut spent.day);
@@ -283,16 +284,6 @@ fn nanoseconds(count: i64) -> Duration {
     Duration::from_nanos(count.max(0) as u64)
 }
 
-fn plus(sum: &mut UsageSum, more: &UsageSum) {
-    sum.requests += more.requests;
-    sum.failed += more.failed;
-    sum.refused += more.refused;
-    sum.cancelled += more.cancelled;
-    sum.input_tokens += more.input_tokens;
-    sum.output_tokens += more.output_tokens;
-    sum.cost += more.cost;
-}
-
 /// A request's place in its owner's account. Dropped, its place among the parallel ones is free.
 pub(crate) struct Pass {
     accounts: Accounts,
@@ -342,23 +333,14 @@ impl Pass {
     /// Charges what the request came to.
     pub(crate) fn settle(&self, outcome: &Outcome) {
         let used: Usage = outcome.usage.or(outcome.estimate).unwrap_or_default();
-        let failed = matches!(outcome.end, End::Failed | End::Cut | End::Stalled | End::ToldError);
-        let sum = UsageSum {
-            requests: 1,
-            failed: failed.into(),
-            refused: (outcome.end == End::Refused).into(),
-            cancelled: (outcome.end == End::Cancelled).into(),
-            input_tokens: used.input_tokens,
-            output_tokens: used.output_tokens,
-            cost: outcome.cost,
-        };
+        let sum = sum::one(outcome.end, used.input_tokens, used.output_tokens, outcome.cost);
         let inner = &self.accounts.0;
         let (set, periods) = (self.accounts.set(), inner.calendar.periods());
         let tokens = used.input_tokens.saturating_add(used.output_tokens);
         for (account, limits) in [(&*self.account, set.of(&self.owner)), (&inner.all, &set.limits.all)] {
             account.spend(&periods, |spent| {
-                plus(&mut spent.day, &sum);
-                plus(&mut spent.month, &sum);
+                sum::add(&mut spent.day, &sum);
+                sum::add(&mut spent.month, &sum);
             });
             if let Some(most) = limits.tokens_per_minute.filter(|_| tokens > 0) {
                 account.tokens.charge(tokens, most, self.accounts.now());

@@ -1,5 +1,5 @@
 use super::*;
-use crate::flight::Endpoint;
+use crate::flight::{End, Endpoint};
 use jiff::tz::TimeZone;
 use std::sync::atomic::AtomicI64;
 use std::time::SystemTime;
