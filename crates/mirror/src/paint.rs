@@ -187,6 +187,11 @@ pub(crate) fn shown(row: &Row<Cell>, columns: usize, column: usize) -> (char, us
     (if blank { ' ' } else { cell.c }, 1)
 }
 
+/// Whether a row is painted beginning with a wide character, which wraps by itself where one column is left.
+pub(crate) fn begins_wide(row: &Row<Cell>, columns: usize) -> bool {
+    shown(row, columns, 0).1 == 2
+}
+
 /// Paints the cell at `column` and says how many columns that took.
 fn cell(out: &mut Vec<u8>, pen: &mut Pen, row: &Row<Cell>, columns: usize, column: usize) -> usize {
     let cell = &row[Column(column)];
@@ -217,7 +222,7 @@ enum End {
 impl End {
     fn of(row: &Row<Cell>, next: Option<&Row<Cell>>, columns: usize) -> Self {
         let flags = row[Column(columns - 1)].flags;
-        let wide_next = next.is_none_or(|next| next[Column(0)].flags.contains(Flags::WIDE_CHAR));
+        let wide_next = next.is_none_or(|next| begins_wide(next, columns));
         if !flags.contains(Flags::WRAPLINE) {
             Self::Break
         } else if flags.contains(Flags::LEADING_WIDE_CHAR_SPACER) && wide_next {
@@ -320,7 +325,7 @@ pub(crate) fn snapshot(screen: &mut Screen) -> Vec<u8> {
         put!(out, "\x1b]2;{title}\x1b\\");
     }
     colours(&mut out, screen);
-    let wide = screen.with_primary(|primary| primary[Line(0)][Column(0)].flags.contains(Flags::WIDE_CHAR));
+    let wide = screen.with_primary(|primary| begins_wide(&primary[Line(0)], primary.columns()));
     let continued = history(&mut out, screen, wide);
     let mut ink = Ink::default();
     let in_alternate = screen.in_alternate();

@@ -279,7 +279,7 @@ fn keep_line(history: &mut History, grid: &Grid<Cell>, line: Line, scratch: &mut
     scratch.clear();
     let row = &grid[line];
     let below = (line.0 + 1 < grid.screen_lines() as i32).then(|| &grid[line + 1]);
-    let continued = history.continues(row[Column(0)].flags.contains(Flags::WIDE_CHAR));
+    let continued = history.continues(paint::begins_wide(row, grid.columns()));
     let next = paint::line(scratch, row, below, grid.columns(), continued);
     let columns = u16::try_from(grid.columns()).unwrap_or(u16::MAX);
     history.push(HistoryLine { text: scratch, continued, columns }, next);

@@ -33,7 +33,8 @@ fn look(grid: &Grid<Cell>, line: i32, column: usize) -> Look {
         text.extend(cell.zerowidth().into_iter().flatten());
     }
     let wide_next = line + 1 < grid.screen_lines() as i32
-        && grid[Line(line + 1)][Column(0)].flags.contains(Flags::WIDE_CHAR);
+        && grid[Line(line + 1)][Column(0)].flags.contains(Flags::WIDE_CHAR)
+        && grid[Line(line + 1)][Column(1)].flags.contains(Flags::WIDE_CHAR_SPACER);
     if wide_next && cell.flags.contains(Flags::LEADING_WIDE_CHAR_SPACER) {
         // Whose attributes the column before a wide character has is nobody's business.
         let blank = Cell::default();
@@ -150,6 +151,9 @@ fn plain_text_colours_and_wrapping_come_back() {
     check(b"exactly twenty chars");
     check("wide 日本語 and combining e\u{301} and 🦀🦀🦀🦀🦀🦀 wraps".as_bytes());
     check("1234567890123456789日本".as_bytes());
+    // The one that wrapped is half overwritten.
+    check("1234567890123456789日\x1b[2;2H\x1b[X".as_bytes());
+    check("\x1b[1m1234567890123456789日\x1b[2;2Hx\r\n\r\n\r\n\r\n\r\n\r\n".as_bytes());
     check(
         b"\x1b]8;;https://example.com/a;b\x1b\\link\x1b]8;;\x1b\\ no \x1b]8;id=x;https://e.org\x07link two",
     );
