@@ -18,6 +18,8 @@ use time::format_description::well_known::Rfc2822;
 use tokio_util::codec::FramedRead;
 use tokio_util::io::StreamReader;
 
+/// Most lines of a log that are asked for: Podman takes eight bytes for each before it has read any.
+const MOST_LINES: u32 = 1_000_000;
 /// The events that are asked for: without this the agent's execs and health checks would flood the stream.
 const EVENTS: &[&str] = &["create", "start", "died", "pause", "unpause", "oom", "remove"];
 
@@ -80,7 +82,7 @@ impl PodmanEngine {
             .query("stdout", "true")
             .query("stderr", "true")
             .query("follow", if follow { "true" } else { "false" })
-            .query("tail", &tail.to_string());
+            .query("tail", &tail.min(MOST_LINES).to_string());
         let reader = StreamReader::new(wire::bytes(self.send(call).await?).map_err(io::Error::other));
         let chunks = FramedRead::new(reader, FrameDecoder::default());
         Ok(chunks.map_err(|error| EngineError::Unavailable(error.to_string())).boxed())

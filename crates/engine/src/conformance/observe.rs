@@ -105,7 +105,7 @@ pub(super) async fn stats_count_up(case: Arc<Case>) -> Outcome {
 
 /// Everything that a container printed, both outputs together.
 pub(super) async fn all_logs(case: &Case, id: &ContainerId) -> Result<String, Failure> {
-    let chunks = collect(case.engine.logs(id, 1000, false).await?).await?;
+    let chunks = collect(case.engine.logs(id, u32::MAX, false).await?).await?;
     Ok(chunks.iter().map(|chunk| String::from_utf8_lossy(&chunk.bytes)).collect())
 }
 
