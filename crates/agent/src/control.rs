@@ -10,6 +10,7 @@ use aicockpit_protocol::agent::{
     AgentError, Answer, Call, FromAgent, MAX_MESSAGE_LEN, Notice, PROTOCOL_VERSION, Request, decode,
 };
 use aicockpit_protocol::fs::FilesChanged;
+use aicockpit_protocol::port::ListeningPort;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::WriteHalf;
@@ -132,7 +133,7 @@ impl Control {
             Call::TerminalText(id) => terminals.text(id).map(Answer::Text),
             Call::Processes => Ok(Answer::Processes(self.daemon.processes.list())),
             Call::SignalProcess(signal) => process::signal(&signal).map(unit),
-            Call::Ports => Ok(Answer::Ports(self.ports().list())),
+            Call::Ports => Ok(Answer::Ports(self.list_ports())),
             Call::Sample => Ok(Answer::Sample(self.daemon.sampler.sample())),
             Call::OfferModels(offer) => self.daemon.models.offer(offer).map(Answer::Models),
             Call::Retire => {
@@ -142,8 +143,12 @@ impl Control {
         }
     }
 
-    fn ports(&self) -> std::sync::MutexGuard<'_, Ports> {
-        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The ports that programs of the workspace listen on.
+    fn list_ports(&self) -> Vec<ListeningPort> {
+        let own = self.daemon.models.port();
+        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner).list();
+        ports.retain(|listed| !listed.loopback || Some(listed.port) != own);
+        ports
     }
 
     async fn tell_files(&self, mut changes: mpsc::UnboundedReceiver<FilesChanged>) -> Result<(), LinkError> {
@@ -178,7 +183,7 @@ impl Control {
         let mut told = None;
         loop {
             let control = Arc::clone(self);
-            let now = tokio::task::spawn_blocking(move || control.ports().list()).await.ok();
+            let now = tokio::task::spawn_blocking(move || control.list_ports()).await.ok();
             if let Some(now) = now
                 && told.as_ref() != Some(&now)
             {

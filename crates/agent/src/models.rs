@@ -49,6 +49,11 @@ impl Models {
         self.offer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The port that it listens on: the agent's own, and none of the workspace's.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.offered().port
+    }
+
     fn waiting(&self) -> MutexGuard<'_, VecDeque<oneshot::Sender<TcpStream>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
