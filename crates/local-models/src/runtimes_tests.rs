@@ -1,5 +1,7 @@
 use super::*;
+use crate::server::Spawner;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 fn script(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -14,10 +16,15 @@ fn nowhere(home: &Path) -> Search {
     Search { home: Some(home.to_owned()), path: Vec::new(), environments: Vec::new(), usual: Vec::new() }
 }
 
+fn runtimes(home: &Path) -> Runtimes {
+    let spawner = Spawner::new(tokio::runtime::Handle::current()).map_err(|error| error.to_string());
+    Runtimes::new(Asker::new(spawner, home.join("question")))
+}
+
 #[tokio::test]
 async fn what_is_missing_is_told_with_how_to_get_it() {
     let home = tempfile::tempdir().unwrap();
-    let found = Runtimes::default().all(&LocalModelSettings::default(), &nowhere(home.path())).await;
+    let found = runtimes(home.path()).all(&LocalModelSettings::default(), &nowhere(home.path())).await;
     let problem = |index: usize| found[index].problem.clone().unwrap();
     assert!(problem(0).contains("brew install llama.cpp") && problem(0).contains("without a network"));
     assert!(problem(1).contains("pip install vllm") && problem(1).contains("without a network"));
@@ -29,7 +36,7 @@ async fn a_build_at_home_is_found_and_asked_once() {
     let home = tempfile::tempdir().unwrap();
     let program = home.path().join("llama.cpp/build/bin/llama-server");
     script(&program, "#!/bin/sh\necho x >> \"$(dirname \"$0\")/asked\"\necho 'version: 6123 (abc)' >&2\n");
-    let (runtimes, settings) = (Runtimes::default(), LocalModelSettings::default());
+    let (runtimes, settings) = (runtimes(home.path()), LocalModelSettings::default());
     for _ in 0..2 {
         let found = runtimes.find(Runtime::LlamaCpp, &settings, &nowhere(home.path())).await;
         assert_eq!(found.shown.version.as_deref(), Some("6123 (abc)"));
@@ -50,7 +57,7 @@ async fn a_program_of_the_settings_that_cannot_be_used_is_told_with_why() {
     {
         let settings =
             LocalModelSettings { llama_server: Some(path.to_str().unwrap().into()), ..Default::default() };
-        let found = Runtimes::default().find(Runtime::LlamaCpp, &settings, &nowhere(home.path())).await;
+        let found = runtimes(home.path()).find(Runtime::LlamaCpp, &settings, &nowhere(home.path())).await;
         assert!(
             found.program.is_none() && found.shown.problem.as_ref().unwrap().contains(words),
             "{found:?}"
@@ -73,8 +80,9 @@ async fn vllm_is_found_through_its_command_and_asked_through_its_python() {
         &home.path().join("venv/bin/vllm"),
         &format!("#!/bin/sh\n'''exec' \"{}\" \"$0\" \"$@\"\n' '''\n", python.display()),
     );
-    let found =
-        Runtimes::default().find(Runtime::Vllm, &LocalModelSettings::default(), &nowhere(home.path())).await;
+    let found = runtimes(home.path())
+        .find(Runtime::Vllm, &LocalModelSettings::default(), &nowhere(home.path()))
+        .await;
     assert_eq!(
         found.program,
         Some(Program::Python { python: python.clone(), named_vllm: false }),
@@ -82,8 +90,9 @@ async fn vllm_is_found_through_its_command_and_asked_through_its_python() {
     );
     assert_eq!(found.shown.version.as_deref(), Some("0.32.0"));
     fs::remove_dir_all(site.join("vllm")).unwrap();
-    let found =
-        Runtimes::default().find(Runtime::Vllm, &LocalModelSettings::default(), &nowhere(home.path())).await;
+    let found = runtimes(home.path())
+        .find(Runtime::Vllm, &LocalModelSettings::default(), &nowhere(home.path()))
+        .await;
     let problem = found.shown.problem.unwrap();
     assert!(problem.contains("has no vLLM") && problem.contains("-m pip install vllm"), "{problem}");
 }

@@ -53,6 +53,16 @@ pub enum SettingsError {
         /// What it cannot have.
         what: String,
     },
+    /// A container whose image no engine would take.
+    #[error(
+        "the server `{name}` cannot run in the image `{image}`; name it as an engine does, without spaces"
+    )]
+    Image {
+        /// The server's name.
+        name: String,
+        /// The image.
+        image: String,
+    },
     /// An argument that is not a person's to give.
     #[error("the server `{name}` cannot have the argument `{argument}`: AiCockpit sets it itself")]
     Argument {
@@ -89,6 +99,9 @@ pub fn check(settings: &LocalModelSettings) -> Result<(), SettingsError> {
         if !["/", "~/"].iter().any(|start| server.model.trim().starts_with(start)) {
             return Err(SettingsError::Path(name()));
         }
+        if let Some(container) = server.container.as_ref().filter(|container| !is_image(&container.image)) {
+            return Err(SettingsError::Image { name: name(), image: container.image.clone() });
+        }
         if server.parallel == Some(0) {
             return Err(SettingsError::Number { name: name(), what: "0 requests at once".to_owned() });
         }
@@ -114,6 +127,12 @@ fn is_name(name: &str) -> bool {
     fits && !name.starts_with('-') && name.chars().all(|c| c.is_alphanumeric() || "-_.:/+@".contains(c))
 }
 
+/// Which characters a reference may have is the engine's to say; these are in none, and could be taken for an option.
+fn is_image(image: &str) -> bool {
+    let is_strange = |c: char| c.is_whitespace() || c.is_control();
+    !image.is_empty() && !image.starts_with('-') && !image.contains(is_strange)
+}
+
 fn is_own(argument: &str) -> bool {
     let word = argument.split('=').next().unwrap_or_default().replace('_', "-");
     // Python's argument parser takes a beginning for the whole.
@@ -126,13 +145,15 @@ fn is_own(argument: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aicockpit_protocol::local_models::{LocalServerSettings, Runtime};
+    use aicockpit_protocol::EngineId;
+    use aicockpit_protocol::local_models::{LocalServerSettings, Runtime, ServerContainer};
 
     fn server(id: &str, name: &str) -> LocalServerSettings {
         LocalServerSettings {
             id: id.into(),
             name: name.into(),
             runtime: Runtime::LlamaCpp,
+            container: None,
             model: "/models/x.gguf".into(),
             context_length: None,
             parallel: None,
@@ -157,6 +178,20 @@ mod tests {
         assert!(checked(vec![relative]).unwrap_err().contains("whole path"));
         for name in ["", "a,b", "a b", "-x", "a\nb", &"x".repeat(201)] {
             assert!(checked(vec![server("1", name)]).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn images_have_names_that_are_no_options() {
+        let of = |image: &str| {
+            let container =
+                ServerContainer { engine: EngineId::new("docker"), image: image.into(), gpu: None };
+            checked(vec![LocalServerSettings { container: Some(container), ..server("1", "a") }])
+        };
+        assert_eq!(of("ghcr.io/ggml-org/llama.cpp:server"), Ok(()));
+        assert_eq!(of("host:5000/x@sha256:0f"), Ok(()));
+        for image in ["", "--privileged", "a b", "a\n", "a\0"] {
+            assert!(of(image).unwrap_err().contains("cannot run in the image"), "{image:?}");
         }
     }
 

@@ -28,6 +28,7 @@ async fn the_real_server_is_started_asked_unloaded_killed_and_comes_back() {
         id: "one".into(),
         name: "smollm2".into(),
         runtime: Runtime::LlamaCpp,
+        container: None,
         model: model.to_str().unwrap().into(),
         context_length: None,
         parallel: Some(2),

@@ -36,6 +36,7 @@ async fn real_vllm_is_started_asked_and_stopped_without_a_network() {
         id: "one".into(),
         name: "tiny".into(),
         runtime: Runtime::Vllm,
+        container: None,
         model: model.to_str().unwrap().into(),
         context_length: Some(512),
         parallel: Some(2),

@@ -6,7 +6,9 @@
 use crate::broker::{BackendSettings, BackendState, BrokerSettings};
 use crate::engine::{ClusterSettings, EngineInfo};
 use crate::error::ApiError;
-use crate::local_models::{LocalModelSettings, LocalScan, LocalServer, LocalServerRef};
+use crate::local_models::{
+    LocalModelSettings, LocalScan, LocalServer, LocalServerRef, ProgramUpdate, UpdateOf, UpdateRequest,
+};
 use crate::metrics::Sample;
 use crate::usage::{
     KeptRequest, OwnerUsage, RequestEntry, RequestRef, RequestsQuery, UsageQuery, UsageReport,
@@ -147,6 +149,12 @@ operations! {
     "local_models.stop" LocalModelsStop(LocalServerRef) -> Empty;
     /// What one wrote, oldest line first: the last 2,000 lines, also of runs before.
     "local_models.log" LocalModelsLog(LocalServerRef) -> Vec<String>;
+    /// Begins to bring a program or an image up to date; how far it is comes as events.
+    "local_models.update" LocalModelsUpdate(UpdateRequest) -> Empty;
+    /// Calls an update off. A program stays as it was, or as its installer leaves it.
+    "local_models.cancel_update" LocalModelsCancelUpdate(UpdateOf) -> Empty;
+    /// Updates that are under way, and the last of each kind since the start.
+    "local_models.updates" LocalModelsUpdates(Empty) -> Vec<ProgramUpdate>;
 
     /// Every engine and its health.
     "engine.list" EngineList(Empty) -> Vec<EngineInfo>;
@@ -749,6 +757,11 @@ pub enum Event {
     LocalModels {
         /// All of them.
         servers: Vec<LocalServer>,
+    },
+    /// Updates of what serves models changed.
+    LocalModelUpdates {
+        /// All of them.
+        updates: Vec<ProgramUpdate>,
     },
     /// Requests to models have ended; told at most once a second.
     Usage,

@@ -1,5 +1,6 @@
 //! Model servers that the product starts itself on this machine, and the model files they can serve.
 
+use crate::EngineId;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -16,6 +17,20 @@ pub enum Runtime {
     Vllm,
 }
 
+/// A container that a model server runs in. It has no network, and of this machine it sees the model and files that its
+/// arguments name by their whole path.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, TS)]
+pub struct ServerContainer {
+    /// An engine of this machine.
+    pub engine: EngineId,
+    /// The image, by reference. It is pulled where the engine has it not.
+    pub image: String,
+    /// Whether it gets the GPUs; absent for yes where the engine passes them on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub gpu: Option<bool>,
+}
+
 /// A model server that is started here.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, TS)]
 pub struct LocalServerSettings {
@@ -25,6 +40,10 @@ pub struct LocalServerSettings {
     pub name: String,
     /// What serves it.
     pub runtime: Runtime,
+    /// The container that it runs in; absent for a program of this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub container: Option<ServerContainer>,
     /// The GGUF file, or the folder of safetensors.
     pub model: String,
     /// Tokens of context; absent for what the model was trained with, or less where memory asks for it.
@@ -114,6 +133,15 @@ pub struct FitEstimate {
     pub sentence: String,
 }
 
+/// What a model's chat template provides for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, TS)]
+pub struct ChatTemplate {
+    /// Calls of tools.
+    pub tools: bool,
+    /// Thinking before the answer.
+    pub thinking: bool,
+}
+
 /// A model found on this machine.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, TS)]
 pub struct LocalModel {
@@ -141,6 +169,11 @@ pub struct LocalModel {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub context_length: Option<u32>,
+    /// Its chat template; absent where its files hold none: it is then no model to chat with, or one whose server must
+    /// be told a template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub chat: Option<ChatTemplate>,
     /// What is wrong with it; then it cannot be served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
@@ -173,6 +206,19 @@ pub struct Hardware {
     pub gpus: Vec<Gpu>,
 }
 
+/// How a program is brought up to date.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum UpdateWay {
+    /// By `local_models.update`.
+    Here,
+    /// By the person.
+    ByHand {
+        /// A sentence that tells how, with the command where there is one.
+        how: String,
+    },
+}
+
 /// A program that serves models, as found here.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, TS)]
 pub struct RuntimeFound {
@@ -190,6 +236,40 @@ pub struct RuntimeFound {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub problem: Option<String>,
+    /// How it is brought up to date; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub update: Option<UpdateWay>,
+}
+
+/// An image that serves models.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, TS)]
+pub struct ServerImage {
+    /// Its reference.
+    pub image: String,
+    /// What is in it.
+    pub runtime: Runtime,
+    /// Bytes on disk, where the engine has it; absent for one that would be pulled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub bytes: Option<u64>,
+}
+
+/// An engine of this machine, as far as it can run model servers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, TS)]
+pub struct ContainerEngine {
+    /// Its id.
+    pub engine: EngineId,
+    /// Its name for people.
+    pub name: String,
+    /// It passes GPUs on.
+    pub gpu: bool,
+    /// Images that it has, and the usual ones.
+    pub images: Vec<ServerImage>,
+    /// Why it cannot be used now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub problem: Option<String>,
 }
 
 /// What there is on this machine.
@@ -203,6 +283,8 @@ pub struct LocalScan {
     pub unreadable: Vec<String>,
     /// Programs.
     pub runtimes: Vec<RuntimeFound>,
+    /// Engines whose containers can serve models too.
+    pub engines: Vec<ContainerEngine>,
     /// Memory.
     pub hardware: Hardware,
 }
@@ -259,6 +341,10 @@ pub struct LocalServer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub pid: Option<u32>,
+    /// The name of its container, where it runs in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub container: Option<String>,
     /// Bytes of main memory that it and its children use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
@@ -276,6 +362,81 @@ pub struct LocalServer {
 pub struct LocalServerRef {
     /// The server's id.
     pub server: String,
+}
+
+/// What is brought up to date.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum UpdateOf {
+    /// A program of this machine.
+    Program {
+        /// Which.
+        runtime: Runtime,
+    },
+    /// An image.
+    Image {
+        /// The engine that keeps it.
+        engine: EngineId,
+        /// Its reference.
+        image: String,
+    },
+}
+
+/// An update to begin. Servers that run what is updated are stopped first, and start again when they are asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, TS)]
+pub struct UpdateRequest {
+    /// What.
+    pub of: UpdateOf,
+    /// The version to have, also an older one; absent for the newest. For programs only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub version: Option<String>,
+}
+
+/// How far an update is.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum UpdatePhase {
+    /// It is under way.
+    Running {
+        /// Part that is done, from 0 to 1, where it can be told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        progress: Option<f64>,
+        /// What it does, as the program says that does it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        step: Option<String>,
+    },
+    /// It is done; equal versions: it was up to date.
+    Done {
+        /// What was there before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        from: Option<String>,
+        /// What is there now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        to: Option<String>,
+    },
+    /// It did not come about.
+    Failed {
+        /// What happened, with what to do.
+        why: String,
+    },
+    /// It was called off.
+    Cancelled,
+}
+
+/// An update that is under way, or the last of its kind since the start.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, TS)]
+pub struct ProgramUpdate {
+    /// Of what.
+    pub of: UpdateOf,
+    /// How far it is.
+    pub phase: UpdatePhase,
+    /// When it began, milliseconds since 1970.
+    pub since_ms: i64,
 }
 
 fn yes() -> bool {

@@ -154,12 +154,24 @@ pub struct UsageGroup {
 /// The ledger's sums.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, TS)]
 pub struct UsageReport {
-    /// The currency of all costs.
+    /// The currency of all costs. What was priced in another one is not added to them.
     pub currency: String,
+    /// Other currencies in which costs of this time are, which are not among these sums.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(optional, as = "Option<Vec<String>>")]
+    pub other_currencies: Vec<String>,
     /// When each step begins, milliseconds since 1970. Steps without a request are there too.
     pub steps: Vec<i64>,
     /// All of it.
     pub total: UsageSum,
+    /// Median milliseconds to the first piece of an answer, over all groups; absent where none came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub first_ms: Option<f64>,
+    /// Tokens of answers a second, from the first piece to the end, over all streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub tokens_per_second: Option<f64>,
     /// Most tokens first.
     pub groups: Vec<UsageGroup>,
     /// Requests since the start that could not be written down.
@@ -233,6 +245,10 @@ pub struct RequestEntry {
     pub output_tokens: Option<u64>,
     /// Money.
     pub cost: f64,
+    /// The currency that it was priced in; absent where nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub currency: Option<String>,
     /// Milliseconds of waiting for a place at a server.
     pub queued_ms: f64,
     /// Milliseconds until it was sent to the server that answered: our own work, waiting, and attempts that failed.

@@ -263,6 +263,19 @@ tokens?: number,
 cost?: number, };
 
 /**
+ * What a model's chat template provides for.
+ */
+export type ChatTemplate = { 
+/**
+ * Calls of tools.
+ */
+tools: boolean, 
+/**
+ * Thinking before the answer.
+ */
+thinking: boolean, };
+
+/**
  * Ends a terminal: SIGHUP to its session, SIGKILL after 2 s, and forgets its screen.
  */
 export type CloseTerminal = { 
@@ -332,6 +345,31 @@ gpu_resource: string,
  * What else the pods' specification holds (a JSON merge patch, RFC 7386, over the one that AiCockpit makes).
  */
 pod_template?: unknown, };
+
+/**
+ * An engine of this machine, as far as it can run model servers.
+ */
+export type ContainerEngine = { 
+/**
+ * Its id.
+ */
+engine: EngineId, 
+/**
+ * Its name for people.
+ */
+name: string, 
+/**
+ * It passes GPUs on.
+ */
+gpu: boolean, 
+/**
+ * Images that it has, and the usual ones.
+ */
+images: Array<ServerImage>, 
+/**
+ * Why it cannot be used now.
+ */
+problem?: string, };
 
 /**
  * The engine's own id of a container.
@@ -710,7 +748,11 @@ settings: Settings, } | { "kind": "local_models",
 /**
  * All of them.
  */
-servers: Array<LocalServer>, } | { "kind": "usage" } | { "kind": "resync" };
+servers: Array<LocalServer>, } | { "kind": "local_model_updates", 
+/**
+ * All of them.
+ */
+updates: Array<ProgramUpdate>, } | { "kind": "usage" } | { "kind": "resync" };
 
 /**
  * Runs a program without a terminal. Its stdin, stdout and stderr travel over the stream as [`ExecFrame`]s.
@@ -1300,6 +1342,11 @@ quantization?: string,
  */
 context_length?: number, 
 /**
+ * Its chat template; absent where its files hold none: it is then no model to chat with, or one whose server must
+ * be told a template.
+ */
+chat?: ChatTemplate, 
+/**
  * What is wrong with it; then it cannot be served.
  */
 problem?: string, 
@@ -1380,6 +1427,10 @@ unreadable: Array<string>,
  */
 runtimes: Array<RuntimeFound>, 
 /**
+ * Engines whose containers can serve models too.
+ */
+engines: Array<ContainerEngine>, 
+/**
  * Memory.
  */
 hardware: Hardware, };
@@ -1404,6 +1455,10 @@ since_ms: number,
  * Its process.
  */
 pid?: number, 
+/**
+ * The name of its container, where it runs in one.
+ */
+container?: string, 
 /**
  * Bytes of main memory that it and its children use.
  */
@@ -1442,6 +1497,10 @@ name: string,
  * What serves it.
  */
 runtime: Runtime, 
+/**
+ * The container that it runs in; absent for a program of this machine.
+ */
+container?: ServerContainer, 
 /**
  * The GGUF file, or the folder of safetensors.
  */
@@ -1698,6 +1757,23 @@ cpu_percent: number, };
 export type Profile = "standard" | "locked";
 
 /**
+ * An update that is under way, or the last of its kind since the start.
+ */
+export type ProgramUpdate = { 
+/**
+ * Of what.
+ */
+of: UpdateOf, 
+/**
+ * How far it is.
+ */
+phase: UpdatePhase, 
+/**
+ * When it began, milliseconds since 1970.
+ */
+since_ms: number, };
+
+/**
  * A port of the container published by the engine itself.
  */
 export type PublishedPort = { 
@@ -1905,6 +1981,10 @@ output_tokens?: number,
  */
 cost: number, 
 /**
+ * The currency that it was priced in; absent where nobody knows.
+ */
+currency?: string, 
+/**
  * Milliseconds of waiting for a place at a server.
  */
 queued_ms: number, 
@@ -2005,7 +2085,11 @@ version?: string,
 /**
  * Why it cannot be used, or is not found.
  */
-problem?: string, };
+problem?: string, 
+/**
+ * How it is brought up to date; absent where there is none.
+ */
+update?: UpdateWay, };
 
 /**
  * Use at one moment. Absent values cannot be measured on this engine.
@@ -2109,6 +2193,41 @@ include_ignored: boolean,
  * Stop after this many matching lines; at most 100,000.
  */
 max_matches: number, };
+
+/**
+ * A container that a model server runs in. It has no network, and of this machine it sees the model and files that its
+ * arguments name by their whole path.
+ */
+export type ServerContainer = { 
+/**
+ * An engine of this machine.
+ */
+engine: EngineId, 
+/**
+ * The image, by reference. It is pulled where the engine has it not.
+ */
+image: string, 
+/**
+ * Whether it gets the GPUs; absent for yes where the engine passes them on.
+ */
+gpu?: boolean, };
+
+/**
+ * An image that serves models.
+ */
+export type ServerImage = { 
+/**
+ * Its reference.
+ */
+image: string, 
+/**
+ * What is in it.
+ */
+runtime: Runtime, 
+/**
+ * Bytes on disk, where the engine has it; absent for one that would be pulled.
+ */
+bytes?: number, };
 
 /**
  * The settings.
@@ -2425,6 +2544,70 @@ model: string,
 prompt: string, };
 
 /**
+ * What is brought up to date.
+ */
+export type UpdateOf = { "kind": "program", 
+/**
+ * Which.
+ */
+runtime: Runtime, } | { "kind": "image", 
+/**
+ * The engine that keeps it.
+ */
+engine: EngineId, 
+/**
+ * Its reference.
+ */
+image: string, };
+
+/**
+ * How far an update is.
+ */
+export type UpdatePhase = { "kind": "running", 
+/**
+ * Part that is done, from 0 to 1, where it can be told.
+ */
+progress?: number, 
+/**
+ * What it does, as the program says that does it.
+ */
+step?: string, } | { "kind": "done", 
+/**
+ * What was there before.
+ */
+from?: string, 
+/**
+ * What is there now.
+ */
+to?: string, } | { "kind": "failed", 
+/**
+ * What happened, with what to do.
+ */
+why: string, } | { "kind": "cancelled" };
+
+/**
+ * An update to begin. Servers that run what is updated are stopped first, and start again when they are asked for.
+ */
+export type UpdateRequest = { 
+/**
+ * What.
+ */
+of: UpdateOf, 
+/**
+ * The version to have, also an older one; absent for the newest. For programs only.
+ */
+version?: string, };
+
+/**
+ * How a program is brought up to date.
+ */
+export type UpdateWay = { "kind": "here" } | { "kind": "by_hand", 
+/**
+ * A sentence that tells how, with the command where there is one.
+ */
+how: string, };
+
+/**
  * Where an upload goes.
  */
 export type UploadFile = { 
@@ -2497,9 +2680,13 @@ step: UsageStep, };
  */
 export type UsageReport = { 
 /**
- * The currency of all costs.
+ * The currency of all costs. What was priced in another one is not added to them.
  */
 currency: string, 
+/**
+ * Other currencies in which costs of this time are, which are not among these sums.
+ */
+other_currencies?: Array<string>, 
 /**
  * When each step begins, milliseconds since 1970. Steps without a request are there too.
  */
@@ -2508,6 +2695,14 @@ steps: Array<number>,
  * All of it.
  */
 total: UsageSum, 
+/**
+ * Median milliseconds to the first piece of an answer, over all groups; absent where none came.
+ */
+first_ms?: number, 
+/**
+ * Tokens of answers a second, from the first piece to the end, over all streams.
+ */
+tokens_per_second?: number, 
 /**
  * Most tokens first.
  */
@@ -2814,6 +3009,12 @@ export interface Operations {
   "local_models.stop": { params: LocalServerRef; reply: Empty };
   /** What one wrote, oldest line first: the last 2,000 lines, also of runs before. */
   "local_models.log": { params: LocalServerRef; reply: Array<string> };
+  /** Begins to bring a program or an image up to date; how far it is comes as events. */
+  "local_models.update": { params: UpdateRequest; reply: Empty };
+  /** Calls an update off. A program stays as it was, or as its installer leaves it. */
+  "local_models.cancel_update": { params: UpdateOf; reply: Empty };
+  /** Updates that are under way, and the last of each kind since the start. */
+  "local_models.updates": { params: Empty; reply: Array<ProgramUpdate> };
   /** Every engine and its health. */
   "engine.list": { params: Empty; reply: Array<EngineInfo> };
   /** Looks for engines again, now. */

@@ -178,6 +178,11 @@ impl Engines {
         self.slot(id).map(|slot| self.clusters.of(&slot.endpoint)).unwrap_or_default()
     }
 
+    /// Whether its containers see another kernel's files and sockets than this machine's.
+    pub fn is_in_a_machine_of_its_own(&self, id: &EngineId) -> bool {
+        self.slot(id).is_some_and(|slot| slot.endpoint.address.ends_with("/.docker/desktop/docker.sock"))
+    }
+
     /// What an engine can do.
     pub fn capabilities(&self, id: &EngineId) -> EngineCapabilities {
         self.slot(id).map(|slot| slot.info().capabilities).unwrap_or_default()

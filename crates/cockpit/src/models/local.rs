@@ -1,11 +1,14 @@
 //! Servers that are started on this machine, as the broker and the clients see them.
 
+use super::ServerContainers;
 use crate::EventBus;
 use aicockpit_broker::{LocalBackend, OnDemand, SecretString};
 use aicockpit_local_models as servers;
 use aicockpit_protocol::api::{Event, Settings};
 use aicockpit_protocol::broker::BackendKind;
-use aicockpit_protocol::local_models::{LocalModelSettings, LocalScan, LocalServer, Runtime};
+use aicockpit_protocol::local_models::{
+    LocalModelSettings, LocalScan, LocalServer, ProgramUpdate, Runtime, UpdateOf, UpdateRequest,
+};
 use aicockpit_protocol::{ApiError, ErrorCode};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -22,9 +25,19 @@ pub(crate) struct LocalModels(servers::LocalModels);
 
 impl LocalModels {
     /// Nothing is started yet.
-    pub(super) fn new(settings: &Settings, directory: &Path, events: EventBus) -> Self {
-        let options = servers::Options::new(directory.join(STATE_DIRECTORY));
-        let told = Arc::new(move |servers| events.send(Event::LocalModels { servers }));
+    pub(super) fn new(
+        settings: &Settings,
+        directory: &Path,
+        events: &EventBus,
+        containers: Arc<ServerContainers>,
+    ) -> Self {
+        let bus = events.clone();
+        let updates = Arc::new(move |updates| bus.send(Event::LocalModelUpdates { updates }));
+        let options = servers::Options::new(directory.join(STATE_DIRECTORY))
+            .with_containers(containers)
+            .with_updates_told(updates);
+        let bus = events.clone();
+        let told = Arc::new(move |servers| bus.send(Event::LocalModels { servers }));
         let local = match Self::check(&settings.local_models) {
             Ok(()) => settings.local_models.clone(),
             Err(error) => {
@@ -117,6 +130,25 @@ impl LocalModels {
         self.0.log(id).map_err(refused)
     }
 
+    /// Begins an update.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] for what is not there; [`ErrorCode::InvalidState`] where it cannot be brought up to date
+    /// here.
+    pub(crate) fn update(&self, request: &UpdateRequest) -> Result<(), ApiError> {
+        self.0.update(request).map_err(refused)
+    }
+
+    /// Calls an update off.
+    pub(crate) fn cancel_update(&self, of: &UpdateOf) {
+        self.0.cancel_update(of);
+    }
+
+    /// All updates since the start.
+    pub(crate) fn updates(&self) -> Vec<ProgramUpdate> {
+        self.0.updates()
+    }
+
     /// Ends all.
     pub(super) async fn shutdown(&self) {
         self.0.shutdown().await;
@@ -134,6 +166,11 @@ fn refused(error: servers::RefusedError) -> ApiError {
     let code = match &error {
         servers::RefusedError::NotFound { .. } => ErrorCode::NotFound,
         servers::RefusedError::Disabled { .. } => ErrorCode::InvalidState,
+        servers::RefusedError::Update(refused) => match refused {
+            servers::UpdateRefused::NotFound(_) => ErrorCode::NotFound,
+            servers::UpdateRefused::NoVersion { .. } => ErrorCode::InvalidArgument,
+            _ => ErrorCode::InvalidState,
+        },
     };
     ApiError::new(code, format!("{error}."))
 }

@@ -4,12 +4,14 @@
 //! **Invariant:** a workspace's key opens the door of its own link and no other. It is made new at each connection.
 
 mod access;
+mod containers;
 mod door;
 mod keys;
 mod local;
 mod trying;
 mod usage;
 
+pub(crate) use containers::ServerContainers;
 pub(crate) use door::Door;
 pub(crate) use local::LocalModels;
 
@@ -59,8 +61,9 @@ impl Models {
         secrets: Arc<Secrets>,
         directory: &Path,
         events: &EventBus,
+        containers: Arc<ServerContainers>,
     ) -> Self {
-        let local = LocalModels::new(settings, directory, events.clone());
+        let local = LocalModels::new(settings, directory, events, containers);
         let ledger = UsageLedger::open(Some(directory.join(LEDGER_FILE)));
         let keys: Arc<dyn aicockpit_broker::Secrets> = Arc::new(Keys(Arc::clone(&secrets)));
         let begin = |servers| {

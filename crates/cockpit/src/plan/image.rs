@@ -180,7 +180,7 @@ async fn of_person(job: &Job, reference: &str, progress: &Progress) -> Result<Re
 }
 
 /// Whether an image comes from a registry of this machine.
-fn is_on_this_machine(reference: &str) -> bool {
+pub(crate) fn is_on_this_machine(reference: &str) -> bool {
     let registry = reference.split_once('/').map_or("", |(registry, _)| registry);
     let host = match registry.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
@@ -189,8 +189,11 @@ fn is_on_this_machine(reference: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// The agent runs on the machine's own architecture only.
-fn check_architecture(reference: &str, details: &ImageDetails) -> Result<(), ApiError> {
+/// Refuses an image whose programs do not run on this machine.
+///
+/// # Errors
+/// [`ErrorCode::WrongArchitecture`].
+pub(crate) fn check_architecture(reference: &str, details: &ImageDetails) -> Result<(), ApiError> {
     let machine = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

@@ -61,6 +61,12 @@ impl Inner {
             R::LocalModelsServers(Empty {}) => ok(&cockpit.models().local().servers()),
             R::LocalModelsStart(one) => done(cockpit.models().local().start(&one.server)),
             R::LocalModelsStop(one) => done(cockpit.models().local().stop(&one.server).await),
+            R::LocalModelsUpdate(request) => done(cockpit.models().local().update(&request)),
+            R::LocalModelsCancelUpdate(of) => {
+                cockpit.models().local().cancel_update(&of);
+                done(Ok(()))
+            }
+            R::LocalModelsUpdates(_) => ok(&cockpit.models().local().updates()),
             R::LocalModelsLog(one) => ok(&cockpit.models().local().log(&one.server)?),
 
             R::EngineList(Empty {}) => ok(&cockpit.engines().list()),

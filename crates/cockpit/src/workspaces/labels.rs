@@ -18,6 +18,10 @@ pub const KIND: &str = "dev.aicockpit.kind";
 pub const KIND_WORKSPACE: &str = "workspace";
 /// Value of [`KIND`]: a container that works for a workspace for a while.
 pub const KIND_HELPER: &str = "helper";
+/// Value of [`KIND`]: a server of models, of no workspace.
+pub const KIND_MODEL_SERVER: &str = "model-server";
+/// Label: the model server's id in the settings.
+pub const MODEL_SERVER: &str = "dev.aicockpit.model-server";
 
 /// The volume that holds agents' binaries, one on each engine.
 pub const AGENT_VOLUME: &str = "aicockpit-agent";

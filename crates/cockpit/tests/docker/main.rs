@@ -16,6 +16,7 @@ mod hardening;
 mod hogs;
 mod kills;
 mod lifecycle;
+mod model_servers;
 mod models;
 mod offline;
 mod own_daemon;

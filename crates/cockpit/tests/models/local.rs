@@ -19,6 +19,7 @@ async fn a_name_may_lead_to_a_server_of_this_machine_also_while_that_is_switched
         id: "local-1".into(),
         name: "small".into(),
         runtime: Runtime::LlamaCpp,
+        container: None,
         model: folder.path().join("nothing.gguf").to_str().unwrap().to_owned(),
         context_length: None,
         parallel: None,

@@ -3,11 +3,15 @@
 //! Format: ggml's `docs/gguf.md`. Crates that read it load the vocabulary or map the file; here a hostile file costs
 //! [`MAX_HEAD`] bytes of reading and next to no memory.
 
-use super::HeadError;
+mod types;
+
 use super::model::{Attention, Facts, every_other};
+use super::{HeadError, chat};
+use aicockpit_protocol::local_models::ChatTemplate;
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader, Read, Seek};
 use std::path::Path;
+use types::{file_type, tensor_type};
 
 /// Most bytes that are read or stepped over. Vocabularies of 260,000 tokens take some 20 MB.
 const MAX_HEAD: u64 = 256 << 20;
@@ -19,6 +23,10 @@ const MAX_TEXT: u64 = 4096;
 const MAX_KEPT: usize = 512;
 const MAX_LIST: u64 = 4096;
 const MAX_DEPTH: u32 = 4;
+/// Most templates that are read. Files have one, or one for each way of use.
+const MAX_TEMPLATES: u32 = 32;
+/// The number of the type of texts.
+const TEXT: u32 = 8;
 const MAX_DIMENSIONS: u32 = 8;
 const ALIGNMENT: u64 = 32;
 
@@ -54,6 +62,7 @@ pub(crate) struct Head {
     /// Bytes of tensors by the number of their type.
     types: HashMap<u32, u64>,
     bytes: u64,
+    chat: Option<ChatTemplate>,
 }
 
 /// Names of files of several parts: what is before `-00001-of-00003.gguf`, which one it is, and of how many.
@@ -88,9 +97,16 @@ pub(crate) fn parse(file: impl Read + Seek, size: u64) -> Result<Head, HeadError
         return Err(HeadError::broken(format!("{tensors} tensors and {values} values")));
     }
     let mut head = Head { bytes: size, ..Head::default() };
+    let mut templates = 0;
     for _ in 0..values {
         let key = reader.text()?;
         let kind = reader.u32()?;
+        if kind == TEXT && is_template(&key) && templates < MAX_TEMPLATES {
+            templates += 1;
+            let template = reader.template()?;
+            head.chat = chat::both(head.chat, template.as_deref().map(chat::of));
+            continue;
+        }
         let keep = wanted(&key);
         let value = reader.value(kind, keep, 0)?;
         if keep {
@@ -118,6 +134,11 @@ fn wanted(key: &str) -> bool {
         || key.starts_with("split.")
         || key == "tokenizer.ggml.tokens"
         || KEPT.iter().any(|kept| key.ends_with(kept))
+}
+
+/// The template of a chat, or one for a way of use: `tokenizer.chat_template.tool_use`.
+fn is_template(key: &str) -> bool {
+    key.strip_prefix("tokenizer.chat_template").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 impl Head {
@@ -205,6 +226,7 @@ impl Head {
             weights_bytes: parts().fold(0u64, |sum, part| sum.saturating_add(part.bytes)),
             embedding,
             vocabulary: vocabulary.unwrap_or(0),
+            chat: parts().fold(None, |chat, part| chat::both(chat, part.chat)),
             layers: attention.layers(self.windows(architecture)),
         }
     }
@@ -296,6 +318,20 @@ impl<R: Read + Seek> Reader<R> {
         if length > MAX_TEXT {
             return Err(HeadError::broken(format!("a name of {length} bytes")));
         }
+        self.read_text(length)
+    }
+
+    /// A template; `None` for one that is longer than can be.
+    fn template(&mut self) -> Result<Option<String>, HeadError> {
+        let length = self.u64()?;
+        if length <= chat::MAX_TEMPLATE {
+            return self.read_text(length).map(Some);
+        }
+        self.skip(length)?;
+        Ok(None)
+    }
+
+    fn read_text(&mut self, length: u64) -> Result<String, HeadError> {
         self.take(length)?;
         let mut bytes = Vec::new();
         Read::by_ref(&mut self.file).take(length).read_to_end(&mut bytes)?;
@@ -304,11 +340,11 @@ impl<R: Read + Seek> Reader<R> {
 
     fn value(&mut self, kind: u32, keep: bool, depth: u32) -> Result<Value, HeadError> {
         match kind {
-            8 if keep => {
+            TEXT if keep => {
                 let length = self.peek_u64()?;
                 if length <= MAX_TEXT { self.text().map(Value::Text) } else { self.long_text() }
             }
-            8 => self.long_text(),
+            TEXT => self.long_text(),
             9 => self.list(keep, depth),
             number => {
                 let width =
@@ -377,7 +413,7 @@ impl<R: Read + Seek> Reader<R> {
         }
         for _ in 0..length {
             match kind {
-                8 => self.long_text()?,
+                TEXT => self.long_text()?,
                 9 => self.list(false, depth + 1)?,
                 other => return Err(HeadError::broken(format!("a list of type {other}"))),
             };
@@ -393,89 +429,6 @@ fn width(kind: u32) -> Option<u64> {
         2 | 3 => 2,
         4..=6 => 4,
         10..=12 => 8,
-        _ => return None,
-    })
-}
-
-/// Name, numbers in a block and bytes of a block of ggml's types, as in `ggml.c`.
-fn tensor_type(kind: u32) -> Option<(&'static str, u64, u64)> {
-    Some(match kind {
-        0 => ("F32", 1, 4),
-        1 => ("F16", 1, 2),
-        2 => ("Q4_0", 32, 18),
-        3 => ("Q4_1", 32, 20),
-        6 => ("Q5_0", 32, 22),
-        7 => ("Q5_1", 32, 24),
-        8 => ("Q8_0", 32, 34),
-        9 => ("Q8_1", 32, 36),
-        10 => ("Q2_K", 256, 84),
-        11 => ("Q3_K", 256, 110),
-        12 => ("Q4_K", 256, 144),
-        13 => ("Q5_K", 256, 176),
-        14 => ("Q6_K", 256, 210),
-        15 => ("Q8_K", 256, 292),
-        16 => ("IQ2_XXS", 256, 66),
-        17 => ("IQ2_XS", 256, 74),
-        18 => ("IQ3_XXS", 256, 98),
-        19 => ("IQ1_S", 256, 50),
-        20 => ("IQ4_NL", 32, 18),
-        21 => ("IQ3_S", 256, 110),
-        22 => ("IQ2_S", 256, 82),
-        23 => ("IQ4_XS", 256, 136),
-        24 => ("I8", 1, 1),
-        25 => ("I16", 1, 2),
-        26 => ("I32", 1, 4),
-        27 => ("I64", 1, 8),
-        28 => ("F64", 1, 8),
-        29 => ("IQ1_M", 256, 56),
-        30 => ("BF16", 1, 2),
-        34 => ("TQ1_0", 256, 54),
-        35 => ("TQ2_0", 256, 66),
-        39 => ("MXFP4", 32, 17),
-        40 => ("NVFP4", 64, 36),
-        41 => ("Q1_0", 128, 18),
-        _ => return None,
-    })
-}
-
-/// Names of llama.cpp's `enum llama_ftype`.
-fn file_type(number: u64) -> Option<&'static str> {
-    Some(match number {
-        0 => "F32",
-        1 => "F16",
-        2 => "Q4_0",
-        3 => "Q4_1",
-        7 => "Q8_0",
-        8 => "Q5_0",
-        9 => "Q5_1",
-        10 => "Q2_K",
-        11 => "Q3_K_S",
-        12 => "Q3_K_M",
-        13 => "Q3_K_L",
-        14 => "Q4_K_S",
-        15 => "Q4_K_M",
-        16 => "Q5_K_S",
-        17 => "Q5_K_M",
-        18 => "Q6_K",
-        19 => "IQ2_XXS",
-        20 => "IQ2_XS",
-        21 => "Q2_K_S",
-        22 => "IQ3_XS",
-        23 => "IQ3_XXS",
-        24 => "IQ1_S",
-        25 => "IQ4_NL",
-        26 => "IQ3_S",
-        27 => "IQ3_M",
-        28 => "IQ2_S",
-        29 => "IQ2_M",
-        30 => "IQ4_XS",
-        31 => "IQ1_M",
-        32 => "BF16",
-        36 => "TQ1_0",
-        37 => "TQ2_0",
-        38 => "MXFP4",
-        39 => "NVFP4",
-        40 => "Q1_0",
         _ => return None,
     })
 }

@@ -145,9 +145,31 @@ fn heads_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn chat_templates_are_told_by_what_they_refer_to() {
+    let of = |writer: Writer| {
+        let chat = read_bytes(&writer.tensor(0, &[1], 0).file(4)).unwrap().facts(&[]).chat;
+        chat.map(|chat| (chat.tools, chat.thinking))
+    };
+    let key = "tokenizer.chat_template";
+    let plain = "{{ messages }}";
+    assert_eq!(of(Writer::default()), None);
+    assert_eq!(of(Writer::default().text(key, plain)), Some((false, false)));
+    assert_eq!(of(Writer::default().text(key, "{% if tools %}<think>{% endif %}")), Some((true, true)));
+    let named = Writer::default().text(key, plain).text("tokenizer.chat_template.tool_use", "{{ tools }}");
+    assert_eq!(of(named), Some((true, false)), "one of several is enough");
+    assert_eq!(of(Writer::default().text("tokenizer.chat_templates_of_mine", "{{ tools }}")), None);
+    assert_eq!(of(Writer::default().list(key, &[1])), None, "a list is no template");
+    // Longer than any is, it is stepped over.
+    let long = "{{ tools }}".repeat(100_000);
+    assert_eq!(of(Writer::default().text(key, &long)), None);
+    let cut = Writer::default().text(key, "{{ tools }}").file(0);
+    assert!(matches!(read_bytes(&cut[..cut.len() - 20]), Err(HeadError::Truncated { .. })));
+}
+
+#[test]
 fn long_texts_are_stepped_over() {
     let head = Writer::default()
-        .text("tokenizer.chat_template", &"x".repeat(200_000))
+        .text("tokenizer.chat_template", &"x".repeat(2_000_000))
         .text("general.license", &"y".repeat(90_000))
         .text("general.name", "after them")
         .tensor(0, &[1], 0)
@@ -179,6 +201,8 @@ fn a_real_file_is_read() {
     assert_eq!((facts.quantization.as_deref(), facts.vocabulary), (Some("Q4_1"), 49152));
     assert_eq!(facts.layers.len(), 30);
     assert_eq!(facts.layers[0].per_token, 3 * 128);
+    let chat = facts.chat.map(|chat| (chat.tools, chat.thinking));
+    assert_eq!(chat, Some((false, false)), "its template is ChatML's");
     // Its head with one byte changed, all along.
     let whole = std::fs::read(path).unwrap();
     let size = whole.len() as u64;
@@ -206,7 +230,10 @@ proptest! {
         changes in proptest::collection::vec((0usize..1600, any::<u8>()), 1..6),
         cut in 0usize..1600,
     ) {
-        let mut bytes = gemma().list("gemma3.attention.sliding_window_pattern", &[1, 0, 1]).file(608);
+        let mut bytes = gemma()
+            .list("gemma3.attention.sliding_window_pattern", &[1, 0, 1])
+            .text("tokenizer.chat_template", "{% if tools %}{{ 'a' }}{% endif %}")
+            .file(608);
         let length = bytes.len();
         for (at, byte) in changes {
             bytes[at % length] = byte;

@@ -1,5 +1,6 @@
 //! What a model's files tell of it, read from their heads only.
 
+pub(crate) mod chat;
 pub(crate) mod gguf;
 pub(crate) mod model;
 pub(crate) mod safetensors;

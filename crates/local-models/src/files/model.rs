@@ -1,5 +1,7 @@
 //! A model, as far as its memory and its name need it.
 
+use aicockpit_protocol::local_models::ChatTemplate;
+
 /// Most layers that are believed of a file.
 pub(crate) const MAX_LAYERS: u32 = 4096;
 
@@ -18,6 +20,8 @@ pub(crate) struct Facts {
     pub(crate) embedding: u64,
     /// Tokens that it knows.
     pub(crate) vocabulary: u64,
+    /// What its chat template provides for, where there is one.
+    pub(crate) chat: Option<ChatTemplate>,
     /// What each layer keeps for tokens that were seen.
     pub(crate) layers: Vec<Layer>,
 }

@@ -4,7 +4,8 @@
 //! read as a stream.
 
 use super::model::{Attention, Facts, every_other};
-use super::{HeadError, open};
+use super::{HeadError, chat, open};
+use aicockpit_protocol::local_models::ChatTemplate;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
@@ -95,8 +96,40 @@ pub(crate) fn parse(mut file: impl Read, size: u64) -> Result<Head, HeadError> {
     Ok(head)
 }
 
+/// What has chat templates among other things: `tokenizer_config.json`, `chat_template.json`.
+#[derive(Deserialize)]
+struct Tokenizer {
+    #[serde(default)]
+    chat_template: Option<Templates>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Templates {
+    One(String),
+    /// Several, each for a way of use.
+    Named(Vec<Named>),
+}
+
+#[derive(Deserialize)]
+struct Named {
+    template: String,
+}
+
+/// Reads what the chat templates of a JSON file provide for; `None` where it has none.
+pub(crate) fn read_chat(path: &Path) -> Result<Option<ChatTemplate>, HeadError> {
+    let Tokenizer { chat_template } = read_json(path)?;
+    Ok(match chat_template {
+        None => None,
+        Some(Templates::One(template)) => Some(chat::of(&template)),
+        Some(Templates::Named(named)) => {
+            named.iter().fold(None, |all, one| chat::both(all, Some(chat::of(&one.template))))
+        }
+    })
+}
+
 /// Reads a JSON file that is not larger than such files are.
-pub(crate) fn read_json(path: &Path) -> Result<Value, HeadError> {
+pub(crate) fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, HeadError> {
     let (file, size) = open(path)?;
     if size > MAX_JSON {
         return Err(HeadError::broken(format!("it has {size} bytes")));
@@ -144,6 +177,7 @@ pub(crate) fn facts(config: &Value, heads: &[Head]) -> Facts {
         weights_bytes: heads.iter().fold(0u64, |sum, head| sum.saturating_add(head.bytes)),
         embedding,
         vocabulary: number(&["vocab_size"]).unwrap_or(0),
+        chat: None,
         layers: attention.layers(windows(text)),
     }
 }

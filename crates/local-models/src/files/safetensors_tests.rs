@@ -72,6 +72,18 @@ proptest! {
     }
 
     #[test]
+    fn no_tokenizer_makes_the_reader_panic(at in 0usize..100, byte in any::<u8>(), cut in 0usize..100) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer_config.json");
+        let mut bytes = br#"{"x":[1,{"y":2}],"chat_template":[{"name":"a","template":"{{ tools }}"}]}"#.to_vec();
+        let length = bytes.len();
+        bytes[at % length] = byte;
+        bytes.truncate(length - cut % length);
+        std::fs::write(&path, &bytes).unwrap();
+        let _ = read_chat(&path);
+    }
+
+    #[test]
     fn no_change_of_a_head_makes_the_reader_panic(at in 0usize..200, byte in any::<u8>(), cut in 0usize..300) {
         let mut bytes = file(HEAD, 72);
         let length = bytes.len();

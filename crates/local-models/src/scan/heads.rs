@@ -2,7 +2,8 @@
 
 use super::Files;
 use crate::files::model::Facts;
-use crate::files::{HeadError, gguf, safetensors};
+use crate::files::{HeadError, chat, gguf, safetensors};
+use aicockpit_protocol::local_models::ChatTemplate;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +13,15 @@ use std::time::SystemTime;
 enum Head {
     Gguf(Arc<gguf::Head>),
     Safetensors(Arc<safetensors::Head>),
+    Chat(Option<ChatTemplate>),
 }
+
+/// Where a folder of safetensors has its chat template. Servers take the first that is there; all are of one mind.
+const TEMPLATES: [&str; 3] = ["chat_template.jinja", "chat_template.json", "tokenizer_config.json"];
+/// Templates for other ways of use.
+const MORE_TEMPLATES: &str = "additional_chat_templates";
+/// Most of these that are read.
+const MAX_TEMPLATES: usize = 32;
 
 #[derive(Debug)]
 struct Known {
@@ -54,7 +63,7 @@ impl Heads {
         for part in parts {
             match self.head(part, |path| gguf::read(path).map(|head| Head::Gguf(Arc::new(head))))? {
                 Head::Gguf(head) => heads.push(head),
-                Head::Safetensors(_) => {}
+                Head::Safetensors(_) | Head::Chat(_) => {}
             }
         }
         if parts.len() < usize::try_from(count).unwrap_or(usize::MAX) {
@@ -73,7 +82,7 @@ impl Heads {
     fn safetensors(&mut self, folder: &Path, parts: &[PathBuf]) -> Result<Facts, String> {
         let json = |name: &str| {
             let path = folder.join(name);
-            safetensors::read_json(&path).map_err(|error| told(&path, &error))
+            safetensors::read_json::<serde_json::Value>(&path).map_err(|error| told(&path, &error))
         };
         let config = json("config.json")?;
         if folder.join("model.safetensors.index.json").exists() {
@@ -92,10 +101,27 @@ impl Heads {
             let read = |path: &Path| safetensors::read(path).map(|head| Head::Safetensors(Arc::new(head)));
             match self.head(part, read)? {
                 Head::Safetensors(head) => heads.push(safetensors::Head::clone(&head)),
-                Head::Gguf(_) => {}
+                Head::Gguf(_) | Head::Chat(_) => {}
             }
         }
-        Ok(safetensors::facts(&config, &heads))
+        Ok(Facts { chat: self.chat(folder), ..safetensors::facts(&config, &heads) })
+    }
+
+    /// What the folder's chat templates provide for. One that cannot be read is as good as none.
+    fn chat(&mut self, folder: &Path) -> Option<ChatTemplate> {
+        let more = std::fs::read_dir(folder.join(MORE_TEMPLATES)).into_iter().flatten().flatten();
+        let more = more.map(|entry| entry.path()).filter(|path| is_template(path)).take(MAX_TEMPLATES);
+        let files = TEMPLATES.iter().map(|name| folder.join(name)).chain(more);
+        files.fold(None, |chat, file| {
+            let read = |path: &Path| match is_template(path) {
+                true => Ok(Head::Chat(Some(chat::read(path)?))),
+                false => safetensors::read_chat(path).map(Head::Chat),
+            };
+            match self.head(&file, read) {
+                Ok(Head::Chat(one)) => chat::both(chat, one),
+                _ => chat,
+            }
+        })
     }
 
     fn head(&mut self, path: &Path, read: impl Fn(&Path) -> Result<Head, HeadError>) -> Result<Head, String> {
@@ -113,6 +139,10 @@ impl Heads {
         self.known.insert(path.to_owned(), Known { size, modified, head: head.clone() });
         head
     }
+}
+
+fn is_template(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "jinja")
 }
 
 fn told(path: &Path, error: &HeadError) -> String {

@@ -115,6 +115,7 @@ fn model(found: Found, heads: &mut Heads, hardware: &Hardware) -> Option<LocalMo
         parameters: facts.parameters.filter(|count| *count > 0),
         quantization: facts.quantization,
         context_length: facts.context_length,
+        chat: facts.chat,
         problem,
         estimate,
     })
@@ -145,6 +146,16 @@ pub(crate) fn facts_at(path: &Path, runtime: Runtime) -> Result<Facts, String> {
             Err(format!("{} only helps a model and is none itself; choose the model's file", path.display()))
         }
     }
+}
+
+/// The files of weights of the model at `path`.
+///
+/// # Errors
+/// A sentence saying why there is none.
+pub(crate) fn parts_at(path: &Path, runtime: Runtime) -> Result<Vec<PathBuf>, String> {
+    Ok(match walk::at(path, runtime)? {
+        Files::Gguf { parts, .. } | Files::Safetensors { parts } => parts,
+    })
 }
 
 #[cfg(test)]

@@ -56,6 +56,38 @@ fn the_usual_folders_are_looked_through() {
 }
 
 #[test]
+fn chat_templates_of_folders_are_read_wherever_they_are() {
+    let home = tempfile::tempdir().unwrap();
+    let models = home.path().join("models");
+    let with = |name: &str, file: &str, text: &str| {
+        safetensors(&models.join(name));
+        write(&models.join(name).join(file), text.as_bytes());
+    };
+    with("a none", "tokenizer_config.json", r#"{"chat_template":null,"bos_token":{"content":"<s>"}}"#);
+    with("b one", "tokenizer_config.json", r#"{"model_max_length":1e30,"chat_template":"{{ tools }}"}"#);
+    let several = r#"{"chat_template":[{"name":"default","template":"{{ messages }}"},
+        {"name":"tool_use","template":"{{ tools }}"}]}"#;
+    with("c several", "tokenizer_config.json", several);
+    with("d jinja", "chat_template.jinja", "{% if enable_thinking %}{% endif %}");
+    with("e json", "chat_template.json", r#"{"chat_template":"{{ messages }}"}"#);
+    with("f more", "additional_chat_templates/tool_use.jinja", "{{ tools }}<think>");
+    with("g garbage", "tokenizer_config.json", r#"{"chat_template":[[[7]]]}"#);
+    with("h broken", "tokenizer_config.json", "{");
+    let chats = |heads: &mut Heads| -> Vec<_> {
+        let seen = look(home.path(), &[], heads);
+        assert!(seen.models.iter().all(|model| model.problem.is_none()), "{seen:?}");
+        seen.models.iter().map(|model| model.chat.map(|chat| (chat.tools, chat.thinking))).collect()
+    };
+    let (tools, plain) = (Some((true, false)), Some((false, false)));
+    let told = [None, tools, tools, Some((false, true)), plain, Some((true, true)), None, None];
+    let mut heads = Heads::default();
+    assert_eq!(chats(&mut heads), told);
+    let read = heads.read;
+    assert_eq!(chats(&mut heads), told);
+    assert_eq!(heads.read, read, "what is known is not read again");
+}
+
+#[test]
 fn hugging_faces_cache_names_repositories_and_shows_the_newest_snapshot() {
     let home = tempfile::tempdir().unwrap();
     let repository = home.path().join(".cache/huggingface/hub/models--Qwen--Qwen2--0.5B");

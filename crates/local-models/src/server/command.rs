@@ -12,17 +12,16 @@ pub(super) const MARK: &str = "AICOCKPIT_MODEL_SERVERS";
 
 /// A call: program, arguments and what its environment has besides ours.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Call {
-    pub(super) program: PathBuf,
-    pub(super) arguments: Vec<OsString>,
-    pub(super) environment: Vec<(&'static str, OsString)>,
+pub(crate) struct Call {
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) environment: Vec<(&'static str, OsString)>,
 }
 
-/// What a call is made of.
+/// What a call is made of. Paths are as the program sees them.
 pub(super) struct Parts<'a> {
     pub(super) settings: &'a LocalServerSettings,
     pub(super) model: &'a Path,
-    pub(super) program: &'a Program,
     pub(super) plan: &'a Plan,
     pub(super) socket: &'a Path,
     pub(super) key: &'a str,
@@ -66,8 +65,33 @@ pub(super) fn secrets(arguments: &[String]) -> Vec<String> {
     secrets
 }
 
-/// The call that serves a model.
-pub(super) fn call(parts: &Parts<'_>) -> Call {
+/// The call of a program of this machine that serves a model.
+pub(super) fn call(parts: &Parts<'_>, program: &Program) -> Call {
+    let (arguments, environment) = words(parts);
+    let (program, mut before): (_, Vec<OsString>) = match (parts.settings.runtime, program) {
+        (Runtime::LlamaCpp, Program::Binary(path) | Program::Python { python: path, .. }) => {
+            (path, vec!["--model".into()])
+        }
+        (Runtime::Vllm, Program::Binary(path)) => (path, vec!["serve".into()]),
+        (Runtime::Vllm, Program::Python { python, named_vllm: true }) => {
+            (python, ["-m", "vllm.entrypoints.cli.main", "serve"].map(OsString::from).to_vec())
+        }
+        // The command looks for a distribution called vllm; CPU builds have another name.
+        (Runtime::Vllm, Program::Python { python, named_vllm: false }) => {
+            (python, ["-m", VLLM_SERVER, "--model"].map(OsString::from).to_vec())
+        }
+    };
+    before.push(parts.model.into());
+    Call { program: program.clone(), arguments: [before, arguments].concat(), environment }
+}
+
+/// vLLM's server as a module, which there is in all its versions.
+pub(super) const VLLM_SERVER: &str = "vllm.entrypoints.openai.api_server";
+
+pub(super) type Environment = Vec<(&'static str, OsString)>;
+
+/// What comes after the model, however the program is called.
+pub(super) fn words(parts: &Parts<'_>) -> (Vec<OsString>, Environment) {
     match parts.settings.runtime {
         Runtime::LlamaCpp => llama(parts),
         Runtime::Vllm => vllm(parts),
@@ -83,14 +107,9 @@ impl Arguments {
     }
 }
 
-fn llama(parts: &Parts<'_>) -> Call {
+fn llama(parts: &Parts<'_>) -> (Vec<OsString>, Environment) {
     let (settings, plan) = (parts.settings, parts.plan);
-    let program = match parts.program {
-        Program::Binary(path) => path.clone(),
-        Program::Python { python, .. } => python.clone(),
-    };
     let mut arguments = Arguments(Vec::new());
-    arguments.add("--model", parts.model);
     // A host that ends in .sock is a Unix socket.
     arguments.add("--host", parts.socket);
     arguments.add("--alias", &settings.name);
@@ -105,7 +124,7 @@ fn llama(parts: &Parts<'_>) -> Call {
     }
     arguments.0.push("--metrics".into());
     arguments.0.extend(settings.arguments.iter().map(OsString::from));
-    let mut environment: Vec<(&str, OsString)> = vec![
+    let mut environment: Environment = vec![
         ("LLAMA_API_KEY", parts.key.into()),
         // By the environment, as the argument's name differs between versions.
         ("LLAMA_ARG_NO_WEBUI", "1".into()),
@@ -114,29 +133,12 @@ fn llama(parts: &Parts<'_>) -> Call {
     if parts.offline {
         environment.push(("LLAMA_ARG_OFFLINE", "1".into()));
     }
-    Call { program, arguments: arguments.0, environment }
+    (arguments.0, environment)
 }
 
-fn vllm(parts: &Parts<'_>) -> Call {
+fn vllm(parts: &Parts<'_>) -> (Vec<OsString>, Environment) {
     let (settings, plan) = (parts.settings, parts.plan);
     let mut arguments = Arguments(Vec::new());
-    let program = match parts.program {
-        Program::Binary(path) => {
-            arguments.add("serve", parts.model);
-            path.clone()
-        }
-        Program::Python { python, named_vllm: true } => {
-            arguments.add("-m", "vllm.entrypoints.cli.main");
-            arguments.add("serve", parts.model);
-            python.clone()
-        }
-        // The command looks for a distribution called vllm; CPU builds have another name.
-        Program::Python { python, named_vllm: false } => {
-            arguments.add("-m", "vllm.entrypoints.openai.api_server");
-            arguments.add("--model", parts.model);
-            python.clone()
-        }
-    };
     arguments.add("--uds", parts.socket);
     arguments.add("--served-model-name", &settings.name);
     arguments.add("--max-model-len", plan.need.context.to_string());
@@ -147,7 +149,7 @@ fn vllm(parts: &Parts<'_>) -> Call {
         arguments.add("--gpu-memory-utilization", share.to_string());
     }
     arguments.0.extend(settings.arguments.iter().map(OsString::from));
-    let mut environment: Vec<(&str, OsString)> = vec![
+    let mut environment: Environment = vec![
         ("VLLM_API_KEY", parts.key.into()),
         ("VLLM_NO_USAGE_STATS", "1".into()),
         // The model is here: nothing is to be looked up.
@@ -162,7 +164,7 @@ fn vllm(parts: &Parts<'_>) -> Call {
         // It has no address but loopback's.
         environment.push(("VLLM_HOST_IP", "127.0.0.1".into()));
     }
-    Call { program, arguments: arguments.0, environment }
+    (arguments.0, environment)
 }
 
 #[cfg(test)]
@@ -175,6 +177,7 @@ mod tests {
             id: "1".into(),
             name: "qwen".into(),
             runtime,
+            container: None,
             model: "/m".into(),
             context_length: None,
             parallel: Some(2),
@@ -186,15 +189,8 @@ mod tests {
     }
 
     fn called(settings: &LocalServerSettings, program: &Program, plan: &Plan) -> (String, Call) {
-        let call = call(&Parts {
-            settings,
-            model: Path::new("/m/model"),
-            program,
-            plan,
-            socket: Path::new("/run/x.sock"),
-            key: "the-key",
-            offline: false,
-        });
+        let (model, socket) = (Path::new("/m/model"), Path::new("/run/x.sock"));
+        let call = call(&Parts { settings, model, plan, socket, key: "the-key", offline: false }, program);
         let words: Vec<_> = call.arguments.iter().map(|word| word.to_string_lossy()).collect();
         (words.join(" "), call)
     }

@@ -1,5 +1,6 @@
 //! Why a server ended, for people.
 
+use crate::containers::ContainerEnd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
@@ -30,46 +31,97 @@ const LASTING: [&str; 9] = [
     "failed to open gguf",
 ];
 /// What only points to another line.
-const POINTING: [&str; 4] = ["root cause above", "exiting due to", "error_code=", "traceback"];
+const POINTING: [&str; 5] = ["root cause above", "exiting due to", "error_code=", "traceback", " raise "];
 /// Most characters of a line that is shown.
 const MAX_LINE: usize = 300;
+
+/// When a server that failed is tried again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Again {
+    /// After a wait, as long as somebody wants it.
+    ByItself,
+    /// By the next request. Those that wait are told.
+    WhenAsked,
+    /// By a person: another try would end the same way.
+    ByHand,
+}
 
 /// Why a server ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Failure {
     /// A sentence.
     pub(super) why: String,
-    /// Another try would end the same way.
-    pub(super) lasting: bool,
+    pub(super) again: Again,
 }
 
-/// Reads it from how the process ended and what it wrote. `ready` where it had answered before.
-pub(super) fn failure(name: &str, status: Option<ExitStatus>, lines: &[String], ready: bool) -> Failure {
+/// How a process or a container ended.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct End {
+    code: Option<i64>,
+    signal: Option<i64>,
+    /// Whoever ran it knows that memory ran out.
+    out_of_memory: bool,
+    /// The engine's words.
+    reason: Option<String>,
+}
+
+impl From<ExitStatus> for End {
+    fn from(status: ExitStatus) -> Self {
+        Self { code: status.code().map(i64::from), signal: status.signal().map(i64::from), ..Self::default() }
+    }
+}
+
+impl From<ContainerEnd> for End {
+    fn from(end: ContainerEnd) -> Self {
+        // Engines tell a signal as shells do.
+        let signal = end.status.map(|status| status - 128).filter(|signal| (1..=64).contains(signal));
+        let code = end.status.filter(|_| signal.is_none());
+        Self { code, signal, out_of_memory: end.out_of_memory, reason: end.reason }
+    }
+}
+
+/// Reads it from how the server ended and what it wrote. `ready` where it had answered before.
+pub(super) fn failure(name: &str, end: &End, lines: &[String], ready: bool) -> Failure {
     let lower: Vec<String> = lines.iter().map(|line| line.to_lowercase()).collect();
     let has = |line: &str, words: &[&str]| words.iter().any(|word| line.contains(word));
-    let killed = status.and_then(|status| status.signal()) == Some(nix::libc::SIGKILL);
+    let killed = end.signal == Some(i64::from(nix::libc::SIGKILL)) && end.reason.is_none();
     let memory = lower.iter().rposition(|line| has(line, &MEMORY));
-    let how = match status.map(|status| (status.code(), status.signal())) {
-        Some((Some(code), _)) => format!("ended with exit code {code}"),
-        Some((_, Some(signal))) => format!("was ended by signal {signal}"),
+    let how = match (end.code, end.signal) {
+        (Some(code), _) => format!("ended with exit code {code}"),
+        (_, Some(signal)) => format!("was ended by signal {signal}"),
         _ => "ended".to_owned(),
     };
     let when = if ready { "" } else { " while it loaded" };
-    if memory.is_some() || killed {
+    if memory.is_some() || killed || end.out_of_memory {
         let line = memory.and_then(|index| lines.get(index)).map(|line| format!(" ({})", shortened(line)));
-        let likely = if memory.is_some() { "memory ran out" } else { "most likely as memory ran out" };
+        let is_sure = memory.is_some() || end.out_of_memory;
+        let likely = if is_sure { "memory ran out" } else { "most likely as memory ran out" };
         let why = format!(
             "{name} {how}{when}: {likely}{}. Choose a shorter context or a smaller model, or end other programs",
             line.unwrap_or_default()
         );
-        return Failure { why, lasting: false };
+        return Failure { why, again: Again::ByItself };
+    }
+    if let Some(reason) = &end.reason {
+        let why = format!("{name} {how}{when}: {}. Its log tells more", shortened(reason));
+        return Failure { why, again: Again::ByItself };
     }
     let telling = |line: &String| has(line, &TELLING) && !has(line, &POINTING);
-    let index = lower.iter().rposition(telling).or_else(|| lower.len().checked_sub(1));
+    let thrown = |line: &String| telling(line) && names_exception(line);
+    let index = lower.iter().rposition(thrown).or_else(|| lower.iter().rposition(telling));
+    let index = index.or_else(|| lower.len().checked_sub(1));
     let line = index.and_then(|index| lines.get(index)).map(|line| format!(": {}", shortened(line)));
     let lasting = !ready && lower.iter().any(|line| has(line, &LASTING));
     let why = format!("{name} {how}{when}{}. Its log tells more", line.unwrap_or_default());
-    Failure { why, lasting }
+    Failure { why, again: if lasting { Again::ByHand } else { Again::ByItself } }
+}
+
+/// Whether a line in small letters ends a Python traceback: `valueerror: …`.
+fn names_exception(line: &str) -> bool {
+    let mut words = line.split_whitespace().filter_map(|word| word.strip_suffix(':'));
+    words.any(|word| {
+        ["error", "exception"].iter().any(|kind| word.strip_suffix(kind).is_some_and(|name| !name.is_empty()))
+    })
 }
 
 fn shortened(line: &str) -> String {
@@ -101,7 +153,25 @@ mod tests {
 
     fn of(status: i32, ready: bool, lines: &[&str]) -> Failure {
         let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-        failure("qwen", Some(ExitStatus::from_raw(status)), &lines, ready)
+        failure("qwen", &ExitStatus::from_raw(status).into(), &lines, ready)
+    }
+
+    #[test]
+    fn what_an_engine_tells_of_a_containers_end_is_told() {
+        let of = |status: i64, out_of_memory: bool, reason: Option<&str>| {
+            let reason = reason.map(str::to_owned);
+            let end = ContainerEnd { status: Some(status), out_of_memory, reason };
+            failure("qwen", &end.into(), &[], true).why
+        };
+        assert!(of(137, true, None).starts_with("qwen was ended by signal 9: memory ran out. Choose"));
+        assert!(of(137, false, None).contains("signal 9: most likely as memory ran out"));
+        assert_eq!(of(143, false, None), "qwen was ended by signal 15. Its log tells more");
+        assert_eq!(of(255, false, None), "qwen ended with exit code 255. Its log tells more");
+        let gone = ContainerEnd { status: None, out_of_memory: false, reason: Some("it was removed".into()) };
+        assert_eq!(
+            failure("qwen", &gone.into(), &["fine".into()], true).why,
+            "qwen ended: it was removed. Its log tells more"
+        );
     }
 
     #[test]
@@ -119,7 +189,7 @@ mod tests {
             "{}",
             allocated.why
         );
-        assert!(!allocated.lasting);
+        assert_eq!(allocated.again, Again::ByItself);
         let torch =
             of(1 << 8, false, &["torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"]);
         assert!(torch.why.contains("shorter context"), "{}", torch.why);
@@ -134,12 +204,20 @@ mod tests {
         ];
         let failure = of(1 << 8, false, &lines);
         assert!(failure.why.contains("unknown model architecture: 'zeta'. Its log"), "{}", failure.why);
-        assert!(failure.lasting);
+        assert_eq!(failure.again, Again::ByHand);
         let vllm = [
             "(EngineCore pid=9) ValueError: Free memory on device is less than desired",
             "RuntimeError: Engine core initialization failed. See root cause above.",
         ];
         assert!(of(1 << 8, false, &vllm).why.contains("Free memory on device"));
+        let traceback = [
+            "(EngineCore pid=9) ERROR 11-23 06:38:24 [core.py:104] AttributeError: '_OpNamespace' has no 'init'",
+            "(EngineCore pid=9) Process EngineCore failed to end",
+            "(APIServer pid=1)     raise RuntimeError(",
+            "(APIServer pid=1) RuntimeError: Engine core initialization failed. See root cause above.",
+        ];
+        let why = of(1 << 8, false, &traceback).why;
+        assert!(why.ends_with("AttributeError: '_OpNamespace' has no 'init'. Its log tells more"), "{why}");
         assert_eq!(of(0, true, &[]).why, "qwen ended with exit code 0. Its log tells more");
     }
 

@@ -9,12 +9,10 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::net::UnixStream;
 
-/// How long one question may take.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// True where `GET /health` is answered well: both programs do so once their model is loaded, and need no key for it.
-pub(super) async fn answers(socket: &Path) -> bool {
-    matches!(tokio::time::timeout(PATIENCE, ask(socket)).await, Ok(Some(StatusCode::OK)))
+/// True where `GET /health` is answered well in time: both programs do so once their model is loaded, and need no key
+/// for it.
+pub(super) async fn answers(socket: &Path, within: Duration) -> bool {
+    matches!(tokio::time::timeout(within, ask(socket)).await, Ok(Some(StatusCode::OK)))
 }
 
 async fn ask(socket: &Path) -> Option<StatusCode> {

@@ -2,6 +2,7 @@
 //!
 //! Nothing here may allocate or lock: other threads of this process may have held any lock when it was forked.
 
+use super::process::SpawnError;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc;
@@ -33,19 +34,21 @@ pub(super) struct Told {
 
 impl Told {
     /// Why the process could not be started, for people, where a step of ours failed.
-    pub(super) fn why(self, error: &io::Error) -> Option<String> {
+    pub(super) fn why(self, error: &io::Error) -> Option<SpawnError> {
         let mut step = [0];
         let mut pipe = std::fs::File::from(self.pipe);
         pipe.read_exact(&mut step).ok()?;
         let step =
             [Step::Namespace, Step::Loopback, Step::Tie].into_iter().find(|one| *one as u8 == step[0])?;
         Some(match step {
-            Step::Namespace | Step::Loopback => format!(
+            Step::Namespace | Step::Loopback => SpawnError::NoIsolation(format!(
                 "offline is on, and the kernel does not let a server be started without a network ({error}): allow \
                  user namespaces (sysctl kernel.unprivileged_userns_clone=1, on Ubuntu also \
                  kernel.apparmor_restrict_unprivileged_userns=0), or switch offline off"
-            ),
-            Step::Tie => format!("the process could not be tied to AiCockpit ({error}); try again"),
+            )),
+            Step::Tie => {
+                SpawnError::Other(format!("the process could not be tied to AiCockpit ({error}); try again"))
+            }
         })
     }
 }

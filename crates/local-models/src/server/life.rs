@@ -1,37 +1,33 @@
-//! One server from sleep to sleep: found, weighed, started, waited for, watched and ended.
+//! One server from sleep to sleep: started, waited for, watched and ended.
 
-use super::command::{self, Parts};
-use super::failure::{Failure, failure, words};
+use super::failure::{Again, End, Failure, failure, words};
 use super::log::{Log, Splitter};
-use super::process::{self, Used};
-use super::room::{self, Room};
+use super::process::Used;
+use super::run::{Output, Run};
+use super::signs::{Answers, Done, Loading, shown};
+use super::start::start;
 use super::state::{Halt, Next, Outcome, Server};
-use super::{Shared, health};
-use crate::estimate::{Plan, plan};
-use crate::files::model::Facts;
-use crate::runtimes::Program;
-use crate::scan::facts_at;
-use aicockpit_protocol::local_models::{LocalPhase, LocalServerSettings, Runtime};
-use std::path::PathBuf;
-use std::process::ExitStatus;
+use super::{Patience, Shared, health, room, sockets};
+use aicockpit_protocol::local_models::{LocalPhase, Runtime};
+use futures::StreamExt as _;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::Child;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// How often a server that loads is asked whether it answers.
 const ASK_EVERY: Duration = Duration::from_millis(200);
+/// How long one question may take.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// How often memory is looked at, while it loads and after that.
 const LOOK_LOADING: Duration = Duration::from_millis(500);
 const LOOK_READY: Duration = Duration::from_secs(5);
-/// How often one that waits for memory looks whether other programs have given some back.
-const LOOK_WAITING: Duration = Duration::from_secs(5);
-/// How long the last lines of a process are waited for: what it started may hold its pipes.
+/// How long the last lines of a server are waited for: what it started may hold its pipes.
 const LAST_LINES: Duration = Duration::from_secs(2);
 /// Most characters of a step that is shown.
-const MAX_STEP: usize = 200;
+pub(super) const MAX_STEP: usize = 200;
 
 /// Attends to one server as long as it is among the settings.
 pub(super) async fn attend(shared: Arc<Shared>, id: String) {
@@ -44,6 +40,7 @@ pub(super) async fn attend(shared: Arc<Shared>, id: String) {
                     Next::Sleep(until) => Err(until),
                     Next::Start => {
                         server.halt = None;
+                        // One in a container has none, but its image may have to be brought.
                         server.network = !offline;
                         server.set(LocalPhase::Loading { progress: None, step: None });
                         Ok(Next::Start)
@@ -70,39 +67,29 @@ pub(super) async fn attend(shared: Arc<Shared>, id: String) {
     }
 }
 
-/// All that is needed for a start.
-struct Ready {
-    settings: LocalServerSettings,
-    model: PathBuf,
-    program: Program,
-    facts: Facts,
-    log: Arc<Log>,
-}
-
 async fn live(shared: &Arc<Shared>, id: &str) -> Outcome {
     let started = tokio::select! {
         biased;
         halt = halted(shared, id) => return Outcome::Halted(halt),
         started = start(shared, id) => started,
     };
-    match started {
-        Ok((child, ready, lines)) => {
-            let mut life = Life {
-                shared,
-                id,
-                name: ready.settings.name,
-                child,
-                log: ready.log,
-                socket: shared.sockets.of(id),
-                lines,
-            };
-            let whole = (ready.settings.runtime == Runtime::LlamaCpp).then_some(ready.facts.weights_bytes);
-            let outcome = life.run(whole).await;
-            let _ = std::fs::remove_file(&life.socket);
-            outcome
-        }
-        Err(outcome) => outcome,
-    }
+    let (mut run, ready, lines) = match started {
+        Ok(started) => started,
+        Err(outcome) => return outcome,
+    };
+    let mut readers = JoinSet::new();
+    readers.spawn(read(run.output(), Arc::clone(shared), id.to_owned()));
+    let life = Life {
+        shared,
+        id,
+        name: ready.settings.name,
+        run,
+        whole: (ready.settings.runtime == Runtime::LlamaCpp).then_some(ready.facts.weights_bytes),
+        log: ready.log,
+        socket: shared.sockets.of(id),
+        lines,
+    };
+    life.whole(readers).await
 }
 
 /// Waits until the server is to end.
@@ -115,205 +102,193 @@ async fn halted(shared: &Shared, id: &str) -> Halt {
         .await
 }
 
-/// A start that cannot succeed as things are.
-fn refused(why: String) -> Outcome {
-    Outcome::Failed { failure: Failure { why, lasting: true }, ready: false }
-}
-
-async fn start(shared: &Arc<Shared>, id: &str) -> Result<(Child, Ready, usize), Outcome> {
-    let ready = prepare(shared, id).await?;
-    let plan = seek_room(shared, id, &ready).await?;
-    let name = &ready.settings.name;
-    let (socket, key, network) = {
-        let mut state = shared.lock();
-        let Some(server) = state.server(id) else { return Err(Outcome::Halted(Halt::Changed)) };
-        (server.socket.clone(), server.key.clone(), server.network)
-    };
-    let folder = shared.sockets.folder();
-    shared.sockets.make().map_err(|error| {
-        refused(format!("{name} cannot be started: its folder {} cannot be made: {error}", folder.display()))
-    })?;
-    let _ = std::fs::remove_file(&socket);
-    let call = command::call(&Parts {
-        settings: &ready.settings,
-        model: &ready.model,
-        program: &ready.program,
-        plan: &plan,
-        socket: &socket,
-        key: &key,
-        offline: !network,
-    });
-    ready.log.hide([command::secrets(&ready.settings.arguments), vec![key]].concat());
-    let line: Vec<_> = call.arguments.iter().map(|word| word.to_string_lossy()).collect();
-    ready.log.note(&format!("$ {} {}", call.program.display(), line.join(" ")));
-    let lines = ready.log.total();
-    let spawner = shared.spawner.as_ref().map_err(|why| refused(why.clone()))?;
-    let child = spawner.spawn(call, &socket, !network).await;
-    let child = child.map_err(|why| refused(format!("{name} cannot be started: {why}")))?;
-    shared.with_server(id, |server| server.pid = child.id());
-    Ok((child, ready, lines))
-}
-
-/// Finds the program and reads the model's head.
-async fn prepare(shared: &Arc<Shared>, id: &str) -> Result<Ready, Outcome> {
-    let (settings, server, log) = {
-        let mut state = shared.lock();
-        let settings = state.settings.clone();
-        let Some(server) = state.server(id) else { return Err(Outcome::Halted(Halt::Changed)) };
-        (settings, server.settings.clone(), Arc::clone(&server.log))
-    };
-    let name = server.name.clone();
-    let found = shared.runtimes.find(server.runtime, &settings, &shared.search).await;
-    let Some(program) = found.program else {
-        return Err(refused(format!(
-            "{name} cannot be started: {}",
-            found.shown.problem.unwrap_or_default()
-        )));
-    };
-    let (model, runtime) = (shared.places.expand(server.model.trim()), server.runtime);
-    let path = model.clone();
-    let facts = tokio::task::spawn_blocking(move || facts_at(&path, runtime)).await;
-    let facts = facts.unwrap_or_else(|error| Err(format!("its files cannot be read: {error}")));
-    let facts = facts.map_err(|why| refused(format!("{name} cannot be started: {why}")))?;
-    Ok(Ready { settings: server, model, program, facts, log })
-}
-
-/// Waits until there is memory for it.
-async fn seek_room(shared: &Arc<Shared>, id: &str, ready: &Ready) -> Result<Plan, Outcome> {
-    let wanted = command::wanted(&ready.settings);
-    let mut changed = shared.changed.subscribe();
-    loop {
-        changed.borrow_and_update();
-        let leaders: Vec<u32> = shared.lock().servers.iter().filter_map(|server| server.pid).collect();
-        let probe = Arc::clone(&shared.options.hardware);
-        let looked = tokio::task::spawn_blocking(move || (probe(), process::used(&leaders))).await;
-        let (hardware, used) = looked.unwrap_or_default();
-        let (room, news) = {
-            let mut state = shared.lock();
-            let Some(server) = state.server(id) else { return Err(Outcome::Halted(Halt::Changed)) };
-            if !server.wanted() {
-                return Err(Outcome::Unwanted);
-            }
-            let space = if state.settings.overcommit {
-                hardware.clone()
-            } else {
-                room::without_ours(&state, id, &hardware, &used)
-            };
-            let plan = plan(&ready.facts, &wanted, &space);
-            let signs = |servers: &[Server]| -> Vec<_> {
-                servers.iter().map(|one| (one.phase().clone(), one.halt, one.held_back.clone())).collect()
-            };
-            let before = signs(&state.servers);
-            let room = room::decide(&mut state, id, plan, &hardware, &used);
-            if room == Room::Start
-                && let Some(server) = state.server(id)
-            {
-                server.set(LocalPhase::Loading { progress: None, step: None });
-            }
-            ((room, plan), signs(&state.servers) != before)
-        };
-        if news {
-            shared.changed.send_replace(());
-        }
-        let (until, plan) = match room {
-            (Room::Start, plan) => (None, Some(plan)),
-            (Room::Wait(until), _) => (until, None),
-        };
-        if let Some(plan) = plan {
-            return Ok(plan);
-        }
-        let latest = Instant::now() + LOOK_WAITING;
-        // Who waits may come and go meanwhile; all of it is a change.
-        let _ = tokio::time::timeout_at(until.unwrap_or(latest).min(latest), changed.changed()).await;
-    }
-}
-
-/// A process that runs.
+/// A server that runs.
 struct Life<'a> {
     shared: &'a Arc<Shared>,
     id: &'a str,
     name: String,
-    child: Child,
+    run: Run,
     log: Arc<Log>,
     socket: PathBuf,
     /// Lines of the log before this life.
     lines: usize,
+    /// Bytes of its files, where what was read of them tells how far it is.
+    whole: Option<u64>,
 }
 
 enum Event {
     Halt(Halt),
-    Ended(Option<ExitStatus>),
+    Ended(End),
     CameUp,
+    /// It runs and does nothing; with a sentence.
+    Hung(String),
 }
 
 impl Life<'_> {
-    /// `whole`: bytes of its files, where what was read of them tells how far it is.
-    async fn run(&mut self, whole: Option<u64>) -> Outcome {
-        let mut readers = JoinSet::new();
-        if let Some(out) = self.child.stdout.take() {
-            readers.spawn(read(out, 1, Arc::clone(self.shared), self.id.to_owned()));
-        }
-        if let Some(errors) = self.child.stderr.take() {
-            readers.spawn(read(errors, 2, Arc::clone(self.shared), self.id.to_owned()));
-        }
-        let leader = self.child.id();
-        let event = tokio::select! {
-            biased;
-            halt = halted(self.shared, self.id) => Event::Halt(halt),
-            status = self.child.wait() => Event::Ended(status.ok()),
-            () = come_up(self.shared, self.id, leader, whole) => Event::CameUp,
-        };
-        let (event, ready) = match event {
-            Event::CameUp => {
-                self.shared.with_server(self.id, Server::came_up);
-                let event = tokio::select! {
-                    biased;
-                    halt = halted(self.shared, self.id) => Event::Halt(halt),
-                    status = self.child.wait() => Event::Ended(status.ok()),
-                    () = watch(self.shared, self.id, leader) => Event::Halt(Halt::Idle),
-                };
-                (event, true)
+    async fn whole(self, mut readers: JoinSet<()>) -> Outcome {
+        let mut ready = false;
+        let event = loop {
+            match self.next(ready).await {
+                Event::CameUp => {
+                    self.shared.with_server(self.id, Server::came_up);
+                    ready = true;
+                }
+                other => break other,
             }
-            other => (other, false),
         };
+        let last_lines = async { while readers.join_next().await.is_some() {} };
+        let Self { shared, id, name, run, log, socket, lines, .. } = self;
         let outcome = match event {
             Event::Halt(halt) => {
-                self.shared.with_server(self.id, |server| {
+                shared.with_server(id, |server| {
                     server.halt = Some(server.halt.unwrap_or(halt));
                     server.set(LocalPhase::Stopping);
                 });
-                process::end(&mut self.child, &self.socket).await;
+                run.end(&socket, false).await;
+                let _ = timeout(LAST_LINES, last_lines).await;
                 Outcome::Halted(halt)
             }
-            Event::Ended(status) => {
-                if let Some(leader) = leader.and_then(|id| i32::try_from(id).ok()) {
-                    process::end_rest(nix::unistd::Pid::from_raw(leader), &self.socket);
-                }
-                let _ = timeout(LAST_LINES, async { while readers.join_next().await.is_some() {} }).await;
-                let failure = failure(&self.name, status, &self.log.since(self.lines), ready);
-                tracing::warn!(server = %self.id, why = %failure.why, "a model server ended by itself");
+            Event::Ended(end) => {
+                run.end_rest(&socket);
+                let _ = timeout(LAST_LINES, last_lines).await;
+                let failure = failure(&name, &end, &log.since(lines), ready);
+                tracing::warn!(server = %id, why = %failure.why, "a model server ended by itself");
+                run.end(&socket, false).await;
                 Outcome::Failed { failure, ready }
+            }
+            Event::Hung(why) => {
+                tracing::warn!(server = %id, %why, "a model server has hung");
+                shared.with_server(id, |server| server.set(LocalPhase::Stopping));
+                run.end(&socket, true).await;
+                let _ = timeout(LAST_LINES, last_lines).await;
+                Outcome::Failed { failure: Failure { why, again: Again::ByItself }, ready }
             }
             Event::CameUp => Outcome::Unwanted,
         };
-        let _ = timeout(LAST_LINES, async { while readers.join_next().await.is_some() {} }).await;
+        sockets::remove(&socket);
         outcome
+    }
+
+    /// Waits for what comes next, and notes meanwhile how far it is and what it uses.
+    async fn next(&self, ready: bool) -> Event {
+        let (shared, id) = (self.shared, self.id);
+        let patience = shared.options.patience;
+        let (look_every, ask_every, within) = match ready {
+            true => (LOOK_READY, patience.every, patience.unanswered.min(ANSWERS_WITHIN)),
+            false => (LOOK_LOADING, ASK_EVERY, ANSWERS_WITHIN),
+        };
+        let now = std::time::Instant::now();
+        let mut loading = Loading::new(patience.loading, now);
+        let mut answers = Answers::new(patience.unanswered, now);
+        let mut look_at = Instant::now();
+        let (mut halted, mut ended) = (pin!(halted(shared, id)), pin!(self.run.ended()));
+        let mut idle = pin!(idle(shared, id, ready));
+        let mut asked = pin!(ask(&self.socket, ask_every, within));
+        loop {
+            tokio::select! {
+                biased;
+                halt = &mut halted => return Event::Halt(halt),
+                end = &mut ended => return Event::Ended(end),
+                () = &mut idle => return Event::Halt(Halt::Idle),
+                answered = &mut asked => {
+                    if !ready && answered {
+                        return Event::CameUp;
+                    }
+                    let busy = if ready && !answered { self.busy_with_requests().await } else { None };
+                    if ready && answers.has_hung(answered, busy, std::time::Instant::now()) {
+                        return Event::Hung(self.does_not_answer(patience));
+                    }
+                    asked.set(ask(&self.socket, ask_every, within));
+                }
+                () = sleep_until(look_at) => {
+                    let used = self.look().await;
+                    let done = used.filter(|_| !ready).map(|used| Done { lines: self.log.total(), used });
+                    if done.is_some_and(|done| loading.has_hung(done, std::time::Instant::now())) {
+                        return Event::Hung(self.does_nothing(patience));
+                    }
+                    look_at = Instant::now() + look_every;
+                }
+            }
+        }
+    }
+
+    /// Notes what it uses, and how far it is.
+    async fn look(&self) -> Option<Used> {
+        let used = self.run.used().await;
+        self.shared.with_server(self.id, |server| {
+            server.memory_bytes = used.map(|used| used.resident).or(server.memory_bytes);
+            if let (LocalPhase::Loading { progress, step }, Some(used)) = (server.phase(), used) {
+                let part = self.whole.map(|whole| (used.read as f64 / whole.max(1) as f64).min(0.99));
+                let phase = LocalPhase::Loading { progress: further(*progress, part), step: step.clone() };
+                server.set(phase);
+            }
+        });
+        used
+    }
+
+    /// Its time on processors, where requests are under way.
+    async fn busy_with_requests(&self) -> Option<Duration> {
+        let uses = self.shared.lock().server(self.id).map_or(0, |server| server.uses);
+        if uses == 0 {
+            return None;
+        }
+        self.run.used().await.map(|used| used.busy)
+    }
+
+    fn does_not_answer(&self, patience: Patience) -> String {
+        let (name, time) = (&self.name, shown(patience.unanswered));
+        format!(
+            "{name} has hung: it ran, but did not answer for {time}, and was ended. If that happens again, its log may \
+             tell why"
+        )
+    }
+
+    fn does_nothing(&self, patience: Patience) -> String {
+        let (name, time) = (&self.name, shown(patience.loading));
+        format!(
+            "{name} has hung while it loaded: for {time} it wrote no line, read no file and used no processor, and was \
+             ended. See whether the disk of its files answers; its log may tell more"
+        )
     }
 }
 
-/// Takes the lines of one stream.
-async fn read(mut stream: impl AsyncRead + Unpin, number: u8, shared: Arc<Shared>, id: String) {
+/// Asks whether it answers, after a while.
+async fn ask(socket: &Path, after: Duration, within: Duration) -> bool {
+    sleep(after).await;
+    health::answers(socket, within).await
+}
+
+/// Waits until nobody has asked a server that is ready for long enough.
+async fn idle(shared: &Shared, id: &str, ready: bool) {
+    if !ready {
+        std::future::pending::<()>().await;
+    }
+    shared
+        .until(|state| {
+            let Some(server) = state.server(id) else { return Ok(()) };
+            let unload_at = server.unload_at();
+            match unload_at {
+                Some(at) if server.uses == 0 && server.waiters == 0 && at <= Instant::now() => Ok(()),
+                other => Err(other.map(|at| at.max(Instant::now() + ASK_EVERY))),
+            }
+        })
+        .await;
+}
+
+/// Takes the lines of a server.
+async fn read(mut output: Output, shared: Arc<Shared>, id: String) {
     let Some(log) = shared.lock().server(&id).map(|server| Arc::clone(&server.log)) else { return };
-    let mut splitter = Splitter::new(number);
-    let mut bytes = vec![0; 16 << 10];
-    while let Ok(length @ 1..) = stream.read(&mut bytes).await {
+    let (mut standard, mut errors) = (Splitter::new(1), Splitter::new(2));
+    while let Some((number, bytes)) = output.next().await {
+        let splitter = if number == 1 { &mut standard } else { &mut errors };
         let mut last = None;
-        splitter.feed(&log, &bytes[..length], |line| last = Some(line.to_owned()));
+        splitter.feed(&log, &bytes, |line| last = Some(line.to_owned()));
         if let Some(line) = last {
             said(&shared, &id, &line);
         }
     }
-    splitter.finish(&log, |_| {});
+    standard.finish(&log, |_| {});
+    errors.finish(&log, |_| {});
 }
 
 /// A line tells how far a server is that loads.
@@ -344,64 +319,6 @@ fn percent(line: &str) -> Option<f64> {
     let number: f64 = before.rsplit(|c: char| !(c.is_ascii_digit() || c == '.')).next()?.parse().ok()?;
     // The weights are most of it, not all.
     (0.0..=100.0).contains(&number).then_some(number / 100.0 * 0.99)
-}
-
-/// Waits until the server answers, and notes how far it is.
-async fn come_up(shared: &Arc<Shared>, id: &str, leader: Option<u32>, whole: Option<u64>) {
-    let Some(socket) = shared.lock().server(id).map(|server| server.socket.clone()) else { return };
-    let asked = async {
-        while !health::answers(&socket).await {
-            sleep(ASK_EVERY).await;
-        }
-    };
-    let looked = async {
-        loop {
-            let used = look(leader).await;
-            shared.with_server(id, |server| {
-                server.memory_bytes = Some(used.resident);
-                if let LocalPhase::Loading { progress, step } = server.phase() {
-                    let part = whole.map(|whole| (used.read as f64 / whole.max(1) as f64).min(0.99));
-                    let phase =
-                        LocalPhase::Loading { progress: further(*progress, part), step: step.clone() };
-                    server.set(phase);
-                }
-            });
-            sleep(LOOK_LOADING).await;
-        }
-    };
-    tokio::select! {
-        () = asked => {}
-        () = looked => {}
-    }
-}
-
-/// Notes the memory of a server that answers; ends when nobody has asked it for long enough.
-async fn watch(shared: &Arc<Shared>, id: &str, leader: Option<u32>) {
-    let looked = async {
-        loop {
-            let used = look(leader).await;
-            shared.with_server(id, |server| server.memory_bytes = Some(used.resident));
-            sleep(LOOK_READY).await;
-        }
-    };
-    let idle = shared.until(|state| {
-        let Some(server) = state.server(id) else { return Ok(()) };
-        let unload_at = server.unload_at();
-        match unload_at {
-            Some(at) if server.uses == 0 && server.waiters == 0 && at <= Instant::now() => Ok(()),
-            other => Err(other.map(|at| at.max(Instant::now() + ASK_EVERY))),
-        }
-    });
-    tokio::select! {
-        () = looked => {}
-        () = idle => {}
-    }
-}
-
-async fn look(leader: Option<u32>) -> Used {
-    let Some(leader) = leader else { return Used::default() };
-    let used = tokio::task::spawn_blocking(move || process::used(&[leader]).remove(&leader));
-    used.await.ok().flatten().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,21 +1,28 @@
 //! Servers: started when they are asked for, watched, and ended when nobody asks any more.
 
 mod command;
+mod contained;
 mod failure;
 mod health;
 mod isolation;
 mod life;
 mod log;
+mod options;
 mod process;
 mod room;
+mod run;
+mod signs;
 mod sockets;
+mod start;
 mod state;
+mod update;
 
-use crate::hardware;
-use crate::runtimes::{Runtimes, Search};
+use crate::runtimes::{Asker, Runtimes, Search};
 use crate::scan::{Heads, Places};
-use aicockpit_protocol::local_models::{Hardware, LocalModelSettings, LocalScan, LocalServer, Runtime};
-use process::Spawner;
+use aicockpit_protocol::local_models::{LocalModelSettings, LocalScan, LocalServer, Runtime};
+pub(crate) use command::Call;
+pub use options::{Options, Patience, Told};
+pub(crate) use process::{SpawnError, Spawner};
 use sockets::Sockets;
 use state::{Answer, Halt, Server, State};
 use std::fmt;
@@ -24,53 +31,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use update::Updates;
+pub use update::{UpdateRefused, UpdatesTold};
 
 /// Changes are told no closer than this.
 const TELL_APART: Duration = Duration::from_millis(50);
-
-/// Gets all servers whenever one of them changes.
-pub type Told = Arc<dyn Fn(Vec<LocalServer>) + Send + Sync>;
-
-/// How servers are started.
-#[derive(Clone)]
-pub struct Options {
-    state_dir: PathBuf,
-    backoff: (Duration, Duration),
-    hardware: Arc<dyn Fn() -> Hardware + Send + Sync>,
-}
-
-impl Options {
-    /// Sockets are below `state_dir`, which is this user's and of no other process that starts servers: what such a
-    /// process has left there is ended.
-    pub fn new(state_dir: impl Into<PathBuf>) -> Self {
-        Self {
-            state_dir: state_dir.into(),
-            backoff: (Duration::from_secs(1), Duration::from_secs(60)),
-            hardware: Arc::new(hardware::probe),
-        }
-    }
-
-    /// First and longest wait before a server that ended by itself is started again: 1 s and 60 s if not told. The
-    /// wait doubles with each end.
-    #[must_use]
-    pub fn with_backoff(mut self, first: Duration, longest: Duration) -> Self {
-        self.backoff = (first, longest);
-        self
-    }
-
-    /// How memory is found out, instead of a look at this machine. Called on threads that may block.
-    #[must_use]
-    pub fn with_hardware(mut self, hardware: impl Fn() -> Hardware + Send + Sync + 'static) -> Self {
-        self.hardware = Arc::new(hardware);
-        self
-    }
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("state_dir", &self.state_dir).field("backoff", &self.backoff).finish()
-    }
-}
 
 /// Where a server is reached, running or not.
 #[derive(Clone, PartialEq, Eq)]
@@ -116,6 +81,9 @@ pub enum RefusedError {
         /// The model's name.
         name: String,
     },
+    /// An update is not begun.
+    #[error(transparent)]
+    Update(UpdateRefused),
 }
 
 /// All that this crate knows while it runs.
@@ -237,20 +205,26 @@ impl LocalModels {
             closing: false,
             servers: Vec::new(),
             tickets: 0,
+            updates: Updates::default(),
         };
+        let asker = Asker::new(spawner.clone(), sockets.folder().join("question"));
+        let updates_told = options.updates_told.clone();
         let shared = Arc::new(Shared {
             options,
             state: Mutex::new(state),
             changed: watch::Sender::new(()),
             spawner,
             sockets,
-            runtimes: Runtimes::default(),
+            runtimes: Runtimes::new(asker),
             search: Search::of_this_process(),
             places: Places::of_this_process(),
             heads: Arc::default(),
         });
         shared.replace(settings);
         tokio::spawn(tell(Arc::downgrade(&shared), shared.changed.subscribe(), told));
+        if let Some(told) = updates_told {
+            tokio::spawn(update::tell(Arc::downgrade(&shared), shared.changed.subscribe(), told));
+        }
         Self { _owner: Arc::new(Owner(Arc::clone(&shared))), shared }
     }
 
@@ -263,6 +237,7 @@ impl LocalModels {
     /// While offline, servers are started without a network. Those that have one are stopped, and start again when they
     /// are asked for.
     pub fn set_offline(&self, offline: bool) {
+        self.shared.runtimes.set_offline(offline);
         self.shared.change(|state| {
             if std::mem::replace(&mut state.offline, offline) == offline {
                 return;
@@ -270,7 +245,11 @@ impl LocalModels {
             for server in &mut state.servers {
                 if !server.lives() || (offline && server.network) {
                     if server.lives() {
-                        server.log.note("Stopped, as offline was switched on: it had a network");
+                        let why = match server.settings.container {
+                            Some(_) => "its image was on its way",
+                            None => "it had a network",
+                        };
+                        server.log.note(&format!("Stopped, as offline was switched on: {why}"));
                     }
                     server.stop(Halt::Offline);
                 }
@@ -290,7 +269,14 @@ impl LocalModels {
             let mut heads = heads.lock().unwrap_or_else(PoisonError::into_inner);
             (crate::scan::scan(&places, &folders, &mut heads, &hardware), hardware)
         });
-        let (runtimes, seen) = tokio::join!(runtimes, seen);
+        let containers = self.shared.options.containers.clone();
+        let engines = async {
+            match &containers {
+                Some(containers) => containers.engines().await,
+                None => Vec::new(),
+            }
+        };
+        let (runtimes, seen, engines) = tokio::join!(runtimes, seen, engines);
         let (seen, hardware) = seen.unwrap_or_else(|error| {
             tracing::error!(%error, "the look for models has failed");
             Default::default()
@@ -300,6 +286,7 @@ impl LocalModels {
             folders: seen.folders,
             unreadable: seen.unreadable,
             runtimes,
+            engines,
             hardware,
         }
     }
@@ -383,6 +370,7 @@ impl LocalModels {
                 return Err("AiCockpit ends".to_owned());
             }
             let server = found(&mut state, id).map_err(refused)?;
+            server.asked();
             if let Answer::Ready = server.answer(server.stops) {
                 server.uses += 1;
                 return Ok(InUse { shared: Arc::clone(&self.shared), id: id.to_owned() });
@@ -409,10 +397,10 @@ impl LocalModels {
             .await
     }
 
-    /// Ends all servers and waits for that. Nothing is started any more.
+    /// Ends all servers and updates, and waits for that. Nothing is started any more.
     pub async fn shutdown(&self) {
         self.shared.close();
-        let lives = |state: &mut State| state.servers.iter().any(Server::lives);
+        let lives = |state: &mut State| state.servers.iter().any(Server::lives) || state.updates.under_way();
         self.shared.until(|state| if lives(state) { Err(None) } else { Ok(()) }).await;
     }
 }

@@ -1,4 +1,6 @@
-//! Where servers listen: one Unix socket each, in a directory that only this user can enter.
+//! Where servers listen: one Unix socket each, in a folder of its own, in a directory that only this user can enter.
+//!
+//! A server in a container gets its folder, and so no other server's socket.
 
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, DirBuilder};
@@ -8,8 +10,10 @@ use std::path::{Path, PathBuf};
 
 /// Longest path of a socket: `sun_path` has 108 bytes with the zero at its end, and 104 on other systems.
 const MAX_PATH: usize = 103;
-/// Length of a socket's name.
-const NAME: usize = "/0123456789ab.sock".len();
+/// A socket's name in its folder. llama-server takes a host that ends in .sock for a Unix socket.
+pub(super) const NAME: &str = "s.sock";
+/// Length of a socket's path below the folder of all.
+const LENGTH: usize = "/0123456789ab/s.sock".len();
 
 /// The folder of the sockets.
 #[derive(Debug)]
@@ -21,13 +25,13 @@ impl Sockets {
     /// Below the state directory, or where that has too long a path, where the system keeps such things.
     pub(super) fn new(state: &Path) -> Self {
         let own = state.join("run");
-        let folder = if own.as_os_str().len() + NAME <= MAX_PATH {
+        let folder = if own.as_os_str().len() + LENGTH <= MAX_PATH {
             own
         } else {
             let uid = nix::unistd::getuid();
             let base =
                 std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-            let base = base.filter(|path| path.as_os_str().len() + 40 <= MAX_PATH);
+            let base = base.filter(|path| path.as_os_str().len() + 42 <= MAX_PATH);
             base.unwrap_or_else(|| PathBuf::from("/tmp"))
                 .join(format!("aicockpit-{uid}-{}", short(own.as_os_str())))
         };
@@ -40,14 +44,21 @@ impl Sockets {
 
     /// The socket of one server.
     pub(super) fn of(&self, id: &str) -> PathBuf {
-        self.folder.join(format!("{}.sock", short(id.as_ref())))
+        self.folder.join(short(id.as_ref())).join(NAME)
     }
 
-    /// Makes the folder, and refuses one of somebody else.
-    pub(super) fn make(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+    /// Makes an empty folder for the socket of one server. Refuses a folder of all that is somebody else's.
+    pub(super) fn make(&self, socket: &Path) -> io::Result<()> {
+        let private = || {
+            let mut builder = DirBuilder::new();
+            builder.recursive(true).mode(0o700);
+            builder
+        };
+        private().create(&self.folder)?;
         self.ours()?;
-        fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o700))
+        fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o700))?;
+        remove(socket);
+        socket.parent().map_or(Ok(()), |own| private().create(own))
     }
 
     /// Refuses a link, and a folder of another user.
@@ -59,16 +70,27 @@ impl Sockets {
         Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to somebody else"))
     }
 
-    /// Removes what a life before has left.
+    /// Removes what a life before has left. Versions before had the sockets themselves in this folder.
     pub(super) fn clear(&self) {
         if self.ours().is_err() {
             return;
         }
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
-            if entry.path().extension().is_some_and(|ending| ending == "sock") {
-                let _ = fs::remove_file(entry.path());
+            let path = entry.path();
+            let is_socket = path.extension().is_some_and(|ending| ending == "sock");
+            if is_socket {
+                let _ = fs::remove_file(path);
+            } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                remove(&path.join(NAME));
             }
         }
+    }
+}
+
+/// Removes a server's folder with all that is in it: what runs in a container may have put more there.
+pub(super) fn remove(socket: &Path) {
+    if let Some(own) = socket.parent() {
+        let _ = fs::remove_dir_all(own);
     }
 }
 
@@ -85,13 +107,31 @@ mod tests {
     fn only_this_user_reaches_them_and_stale_ones_go() {
         let state = tempfile::tempdir().unwrap();
         let sockets = Sockets::new(state.path());
-        sockets.make().unwrap();
-        let mode = sockets.folder().metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o700);
-        let _listener = std::os::unix::net::UnixListener::bind(sockets.of("one")).unwrap();
+        let one = sockets.of("one");
+        sockets.make(&one).unwrap();
+        for folder in [sockets.folder(), one.parent().unwrap()] {
+            let mode = folder.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700);
+        }
+        let _listener = std::os::unix::net::UnixListener::bind(&one).unwrap();
+        let _older = std::os::unix::net::UnixListener::bind(sockets.folder().join("x.sock")).unwrap();
         sockets.clear();
-        assert!(!sockets.of("one").exists());
-        assert_ne!(sockets.of("one"), sockets.of("two"));
+        assert_eq!(fs::read_dir(sockets.folder()).unwrap().count(), 0);
+        assert_ne!(one.parent(), sockets.of("two").parent());
+    }
+
+    #[test]
+    fn what_a_container_has_put_beside_its_socket_goes_with_it_and_links_are_not_followed() {
+        let state = tempfile::tempdir().unwrap();
+        let (sockets, kept) = (Sockets::new(state.path()), state.path().join("kept"));
+        fs::write(&kept, "").unwrap();
+        let one = sockets.of("one");
+        sockets.make(&one).unwrap();
+        fs::write(one.with_file_name("more"), "").unwrap();
+        std::os::unix::fs::symlink(&kept, &one).unwrap();
+        sockets.make(&one).unwrap();
+        assert_eq!(fs::read_dir(one.parent().unwrap()).unwrap().count(), 0);
+        assert!(kept.exists());
     }
 
     #[test]
@@ -110,7 +150,7 @@ mod tests {
         fs::write(elsewhere.join("x.sock"), "").unwrap();
         std::os::unix::fs::symlink(&elsewhere, state.path().join("run")).unwrap();
         let sockets = Sockets::new(state.path());
-        assert!(sockets.make().is_err());
+        assert!(sockets.make(&sockets.of("one")).is_err());
         sockets.clear();
         assert!(elsewhere.join("x.sock").exists());
     }

@@ -1,8 +1,9 @@
 //! What is known of all servers, and the changes of it that need no waiting.
 
-use super::failure::Failure;
+use super::failure::{Again, Failure};
 use super::log::Log;
 use super::room::Seeker;
+use super::update::Updates;
 use crate::estimate::Plan;
 use aicockpit_protocol::local_models::{
     IDLE_MINUTES, LocalModelSettings, LocalPhase, LocalServer, LocalServerSettings,
@@ -54,6 +55,8 @@ pub(super) struct Server {
     phase: LocalPhase,
     since_ms: i64,
     pub(super) pid: Option<u32>,
+    /// The name of its container.
+    pub(super) container: Option<String>,
     pub(super) memory_bytes: Option<u64>,
     restarts: u32,
     /// A person wants it.
@@ -72,6 +75,8 @@ pub(super) struct Server {
     restart: bool,
     /// Only a person starts it again.
     given_up: bool,
+    /// The next request does so too.
+    when_asked: bool,
     /// Memory that it has, or will have.
     pub(super) holds: Option<Plan>,
     /// It waits for memory.
@@ -82,6 +87,8 @@ pub(super) struct Server {
     pub(super) network: bool,
     /// It is no longer among the settings.
     pub(super) gone: bool,
+    /// What it runs is brought up to date: it waits for the end of that.
+    pub(super) held: bool,
 }
 
 /// What a sleeping server is to do.
@@ -99,7 +106,7 @@ pub(super) enum Answer {
     Wait,
 }
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
@@ -118,6 +125,7 @@ impl Server {
             phase: LocalPhase::Asleep,
             since_ms: now_ms(),
             pid: None,
+            container: None,
             memory_bytes: None,
             restarts: 0,
             by_hand: false,
@@ -130,11 +138,13 @@ impl Server {
             retry_at: None,
             restart: false,
             given_up: false,
+            when_asked: false,
             holds: None,
             seeks: None,
             held_back: None,
             network: false,
             gone: false,
+            held: false,
         }
     }
 
@@ -190,6 +200,14 @@ impl Server {
         self.failures.clear();
         self.retry_at = None;
         self.given_up = false;
+        self.when_asked = false;
+    }
+
+    /// A new request: what kept it from starting may be gone.
+    pub(super) fn asked(&mut self) {
+        if self.when_asked {
+            self.forgive();
+        }
     }
 
     /// Asks a living server to end.
@@ -215,6 +233,9 @@ impl Server {
         if self.gone {
             return Next::Gone;
         }
+        if self.held {
+            return Next::Sleep(None);
+        }
         if !self.wanted() || (self.given_up && !self.by_hand) {
             if self.retry_at.take().is_some()
                 && let LocalPhase::Failed { why, .. } = &self.phase
@@ -236,6 +257,7 @@ impl Server {
     /// Takes note of how a life ended. `backoff` is the first and the longest wait before another try.
     pub(super) fn ended(&mut self, outcome: Outcome, backoff: (Duration, Duration)) {
         self.pid = None;
+        self.container = None;
         self.memory_bytes = None;
         self.holds = None;
         self.network = false;
@@ -265,7 +287,9 @@ impl Server {
         let now = Instant::now();
         self.restarts = self.restarts.saturating_add(1);
         self.failures.retain(|at| now.duration_since(*at) < FAILURES_WITHIN);
-        self.failures.push(now);
+        if failure.again != Again::WhenAsked {
+            self.failures.push(now);
+        }
         // After a life that was ready, it is tried until that works or is given up.
         self.restart |= ready;
         let mut why = failure.why;
@@ -275,7 +299,8 @@ impl Server {
             );
             self.given_up = true;
         }
-        self.given_up |= failure.lasting;
+        self.when_asked = failure.again == Again::WhenAsked;
+        self.given_up |= failure.again != Again::ByItself;
         self.restart &= !self.given_up;
         if !self.given_up && self.wanted() {
             let doublings = u32::try_from(self.failures.len().saturating_sub(1)).unwrap_or(u32::MAX);
@@ -327,6 +352,7 @@ impl Server {
             id: self.settings.id.clone(),
             phase,
             since_ms: self.since_ms,
+            container: self.container.clone(),
             pid: self.pid,
             memory_bytes: self.memory_bytes,
             idle_in_ms: idle.then(|| self.unload_at()).flatten().map(|at| ms(at, now)),
@@ -344,6 +370,7 @@ pub(super) struct State {
     pub(super) servers: Vec<Server>,
     /// Numbers those that wait for memory.
     pub(super) tickets: u64,
+    pub(super) updates: Updates,
 }
 
 impl State {
@@ -366,7 +393,8 @@ impl State {
                 server.stop(Halt::Changed);
                 continue;
             };
-            let differs = runs_differently(&server.settings, next) || other_programs || server.gone;
+            let other_program = other_programs && next.container.is_none();
+            let differs = runs_differently(&server.settings, next) || other_program || server.gone;
             let switched_off = server.settings.enabled && !next.enabled;
             server.settings = next.clone();
             server.gone = false;
@@ -384,7 +412,15 @@ impl State {
         let place = |id: &str| settings.servers.iter().position(|next| next.id == id).unwrap_or(usize::MAX);
         self.servers.sort_by_key(|server| place(&server.settings.id));
         self.settings = settings;
+        self.hold();
         added
+    }
+
+    /// Holds back those whose programs or images are brought up to date.
+    pub(super) fn hold(&mut self) {
+        for server in &mut self.servers {
+            server.held = self.updates.hold(&server.settings);
+        }
     }
 
     /// As clients see it.

@@ -35,6 +35,7 @@ fn state(names: &[&str]) -> State {
             id: (*name).to_owned(),
             name: name.to_uppercase(),
             runtime: Runtime::LlamaCpp,
+            container: None,
             model: "/m".into(),
             context_length: None,
             parallel: None,
@@ -51,6 +52,7 @@ fn state(names: &[&str]) -> State {
         closing: false,
         servers: names.iter().map(server).collect(),
         tickets: 0,
+        updates: Default::default(),
     }
 }
 
@@ -91,7 +93,7 @@ async fn what_a_server_has_already_is_not_counted_twice() {
     let mut state = state(&["a", "b"]);
     run(&mut state, "a", plan(6, 0));
     state.server("a").unwrap().pid = Some(7);
-    let used = HashMap::from([(7, Used { resident: 6 * GB, anonymous: 6 * GB, read: 0 })]);
+    let used = HashMap::from([(7, Used { resident: 6 * GB, anonymous: 6 * GB, ..Used::default() })]);
     // 16 GB less 6 that are no file's: 10 are available.
     assert_eq!(decide(&mut state, "b", plan(9, 0), &machine(10, 0), &used), Room::Start);
     let mut state = super::tests::state(&["a", "b"]);

@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod children;
+mod containers;
 mod ends;
+mod hung;
 mod offline;
 mod starts;
 
@@ -15,6 +18,8 @@ use nix::unistd::Pid;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 use tokio::sync::watch;
 
 /// Far more than anything here takes.
@@ -46,6 +51,7 @@ pub(crate) fn server(folder: &Path, name: &str, arguments: &[&str]) -> LocalServ
         id: format!("id-{name}"),
         name: name.into(),
         runtime: Runtime::LlamaCpp,
+        container: None,
         model: folder.join("model.gguf").to_str().unwrap().into(),
         context_length: Some(1024),
         parallel: None,
@@ -56,9 +62,13 @@ pub(crate) fn server(folder: &Path, name: &str, arguments: &[&str]) -> LocalServ
     }
 }
 
+pub(crate) fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/servers/llama-server")
+}
+
 pub(crate) fn settings(servers: Vec<LocalServerSettings>) -> LocalModelSettings {
-    let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/servers/llama-server");
-    LocalModelSettings { llama_server: Some(program.to_str().unwrap().into()), servers, ..Default::default() }
+    let program = program().to_str().unwrap().to_owned();
+    LocalModelSettings { llama_server: Some(program), servers, ..Default::default() }
 }
 
 pub(crate) fn options(folder: &Path) -> Options {
@@ -110,6 +120,15 @@ impl Machine {
     pub(crate) fn log(&self, name: &str) -> String {
         self.models.log(&format!("id-{name}")).unwrap().join("\n")
     }
+}
+
+/// Asks a server over its socket, and gives the answer with its head.
+pub(crate) async fn ask(socket: &Path) -> std::io::Result<String> {
+    let mut stream = UnixStream::connect(socket).await?;
+    stream.write_all(b"GET /x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
 }
 
 pub(crate) fn lives(pid: u32) -> bool {

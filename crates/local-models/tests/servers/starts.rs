@@ -1,12 +1,11 @@
 //! Starts: by a request, by hand, shared, given up and refused.
 
-use crate::{Machine, PATIENCE, lives, options, server, settings};
+use crate::{Machine, PATIENCE, ask, lives, options, server, settings};
 use aicockpit_local_models::RefusedError;
 use aicockpit_protocol::local_models::{Hardware, LocalPhase};
 use nix::sys::stat::Mode;
 use std::fs::OpenOptions;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 #[tokio::test]
@@ -24,10 +23,7 @@ async fn a_request_starts_a_server_and_many_share_one_start() {
     assert_eq!(machine.log("a").matches("listening").count(), 1);
 
     let endpoint = machine.models.endpoints().remove(0);
-    let mut stream = tokio::net::UnixStream::connect(&endpoint.socket).await.unwrap();
-    stream.write_all(b"GET /x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    let answer = ask(&endpoint.socket).await.unwrap();
     assert!(answer.ends_with(r#"{"path":"/x","context":1024}"#), "{answer}");
     assert!(machine.log("a").contains("the key is ••••"), "{}", machine.log("a"));
     assert!(!machine.log("a").contains(&endpoint.key) && !format!("{endpoint:?}").contains(&endpoint.key));
