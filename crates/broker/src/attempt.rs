@@ -8,7 +8,7 @@ use crate::flight::{End, Endpoint, Flight};
 use crate::forward::{Patience, Question};
 use crate::infill::{self, Rewrite};
 use crate::refusal::{self, Refusal, Said};
-use crate::{headers, health, lines, models, offline, stream_options};
+use crate::{headers, health, lines, models, offline, quirks, stream_options};
 use aicockpit_protocol::broker::BackendKind;
 use axum::body::Body;
 use axum::response::Response;
@@ -81,7 +81,9 @@ pub(crate) async fn attempt(
     patience: Patience,
 ) -> Result<Answered, Failed> {
     let backend = &target.backend;
-    match backend.while_allowed(ask(target, question, passing, flight, patience)).await {
+    // Apart: each future that holds another has room for it twice.
+    let asking = Box::pin(ask(target, question, passing, flight, patience));
+    match backend.while_allowed(asking).await {
         Some(answered) => answered,
         None => {
             let failed = Failed::new(offline::refusal(&backend.settings.name));
@@ -102,6 +104,12 @@ async fn ask(
 ) -> Result<Answered, Failed> {
     let backend = &target.backend;
     wake(backend, flight, patience).await?;
+    if quirks::may_refuse(backend.settings.kind)
+        && question.about.is_none()
+        && let Some(refusal) = Box::pin(is_refused(target, question, flight, patience)).await
+    {
+        return Ok(Answered::Refused(Failed::new(refusal)));
+    }
     let mut asks_usage = question.usage.is_some() && !backend.hides_usage();
     let mut was_blamed = false;
     loop {
@@ -111,18 +119,19 @@ async fn ask(
         flight.sent();
         let answer = match timeout_at(deadline, backend.send(request)).await {
             Ok(Some(Ok(answer))) => answer,
-            Ok(Some(Err(error))) => return Err(unreachable(backend, &error)),
+            Ok(Some(Err(why))) => return Err(unreachable(backend, why)),
             Ok(None) => return Err(Failed::new(offline::refusal(&backend.settings.name))),
             Err(_) => return Err(silent(backend, patience)),
         };
         let status = answer.status();
-        let (parts, mut body) = http::Response::<reqwest::Body>::from(answer).into_parts();
+        let (parts, mut body) = answer.into_parts();
         if status.is_success() {
             if was_blamed {
                 backend.refused_usage();
             }
             let hides_usage = question.usage.is_some() && (asks_usage || rewrite.is_some());
-            let begun = Begun { status, headers: parts.headers, body, rewrite, hides_usage };
+            let may_be_empty = question.about.is_some();
+            let begun = Begun { status, headers: parts.headers, body, rewrite, hides_usage, may_be_empty };
             return begin(backend, begun, deadline, flight, patience).await;
         }
         let said = timeout_at(deadline, gather(&mut body, BytesMut::new(), MOST_SAID)).await;
@@ -141,7 +150,11 @@ async fn ask(
 async fn wake(backend: &Backend, flight: &mut Flight, patience: Patience) -> Result<(), Failed> {
     let Some(on_demand) = backend.on_demand() else { return Ok(()) };
     let name = &backend.settings.name;
-    let why = match timeout(patience.first_byte, on_demand.ready(&backend.settings.id)).await {
+    let began = Instant::now();
+    let woken = timeout(patience.first_byte, on_demand.ready(&backend.settings.id)).await;
+    // A model that loads is no work of ours.
+    flight.queued(began.elapsed());
+    let why = match woken {
         Ok(Ok(in_use)) => {
             flight.uses(in_use);
             return Ok(());
@@ -153,6 +166,20 @@ async fn wake(backend: &Backend, flight: &mut Flight, patience: Patience) -> Res
     Err(Failed::new(Refusal::backend(StatusCode::SERVICE_UNAVAILABLE, "backend_not_started", why)))
 }
 
+/// Why the question is not passed on to this backend, which would answer another one.
+async fn is_refused(
+    target: &Target,
+    question: &Question,
+    flight: &mut Flight,
+    patience: Patience,
+) -> Option<Refusal> {
+    let asking = quirks::refusal(&target.backend, &target.model, flight.endpoint(), &question.body);
+    let began = Instant::now();
+    let refusal = timeout(patience.first_byte, asking).await.ok().flatten();
+    flight.queued(began.elapsed());
+    refusal
+}
+
 /// A backend's yes.
 struct Begun {
     status: StatusCode,
@@ -160,6 +187,8 @@ struct Begun {
     body: reqwest::Body,
     rewrite: Option<Rewrite>,
     hides_usage: bool,
+    /// Nothing is an answer too: a stream that is resumed behind its last event.
+    may_be_empty: bool,
 }
 
 /// Waits for the first of an answer.
@@ -170,13 +199,19 @@ async fn begin(
     flight: &mut Flight,
     patience: Patience,
 ) -> Result<Answered, Failed> {
-    let Begun { status, headers, mut body, rewrite, hides_usage } = begun;
+    let Begun { status, headers, mut body, rewrite, hides_usage, may_be_empty } = begun;
     // A stream's head says nothing yet: some servers send it before they know whether they can answer.
     let first = loop {
         match timeout_at(deadline, body.frame()).await {
             Err(_) => return Err(silent(backend, patience)),
+            Ok(None) if may_be_empty => {
+                backend.health.well();
+                flight.answered(status.as_u16(), false);
+                let head = Head { status, headers: headers::to_client(&headers, flight.request()) };
+                return Ok(Answered::Whole { head, data: Bytes::new() });
+            }
             Ok(None) => return Err(empty(backend)),
-            Ok(Some(Err(error))) => return Err(unreachable(backend, &error)),
+            Ok(Some(Err(error))) => return Err(unreachable(backend, told(&error))),
             Ok(Some(Ok(frame))) => match frame.into_data() {
                 Ok(data) if !data.is_empty() => break data,
                 _ => {}
@@ -243,6 +278,10 @@ fn request(
     asks_usage: bool,
 ) -> Result<(reqwest::Request, Option<Rewrite>), Refusal> {
     let backend = &target.backend;
+    if let Some(about) = &question.about {
+        let request = backend.request(about.method.clone(), about.url(backend)?);
+        return Ok((with_headers(request, passing, &question.body), None));
+    }
     let rewrite = question.infill.as_ref().filter(|_| backend.settings.kind == BackendKind::LlamaCpp);
     let (url, body, rewrite) = match rewrite.and_then(|rewrite| Some((rewrite, backend.beside("infill")?))) {
         Some((rewrite, url)) => {
@@ -255,15 +294,25 @@ fn request(
             (backend.url(endpoint), body, None)
         }
     };
-    let mut request = backend.request(Method::POST, url);
+    let request = backend.request(Method::POST, url);
+    Ok((with_headers(request, passing, &body), rewrite))
+}
+
+/// The client's headers, with the backend's key, and the body where there is one.
+fn with_headers(mut request: reqwest::Request, passing: &HeaderMap, body: &Bytes) -> reqwest::Request {
     let key = request.headers_mut().remove(header::AUTHORIZATION);
     *request.headers_mut() = passing.clone();
-    request.headers_mut().entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     if let Some(key) = key {
         request.headers_mut().insert(header::AUTHORIZATION, key);
     }
-    *request.body_mut() = Some(body.into());
-    Ok((request, rewrite))
+    if !body.is_empty() {
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().entry(header::CONTENT_TYPE).or_insert(json);
+    }
+    if request.method() == Method::POST {
+        *request.body_mut() = Some(body.clone().into());
+    }
+    request
 }
 
 fn is_events(headers: &HeaderMap) -> bool {
@@ -317,8 +366,8 @@ async fn gather_patiently(
     }
 }
 
-fn unreachable(backend: &Arc<Backend>, error: &reqwest::Error) -> Failed {
-    let (name, why) = (&backend.settings.name, told(error));
+fn unreachable(backend: &Arc<Backend>, why: String) -> Failed {
+    let name = &backend.settings.name;
     let message =
         format!("`{name}` cannot be reached at {}: {why}. See whether it runs.", backend.settings.url);
     health::failed(backend, why, Duration::ZERO);

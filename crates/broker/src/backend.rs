@@ -6,12 +6,13 @@ use crate::flight::Endpoint;
 use crate::health::{Backoff, Health};
 use crate::offline::{self, Gate};
 use crate::on_demand::{LocalBackend, OnDemand};
+use crate::plain::Plain;
 use aicockpit_protocol::broker::{
     BackendAbilities, BackendHealth, BackendLoad, BackendSettings, BackendState, ModelInfo,
 };
-use http::HeaderValue;
+use http::{HeaderValue, Response};
 use http_body_util::{BodyExt as _, Limited};
-use reqwest::{Client, Url};
+use reqwest::{Body, Client, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -53,13 +54,25 @@ enum Way {
     Socket(Option<Arc<dyn OnDemand>>),
 }
 
+/// What speaks to a server.
+enum Speaker {
+    Plain(Plain),
+    /// Made anew to be rid of its idle connections.
+    Any(RwLock<Client>),
+}
+
+impl Speaker {
+    fn any(client: Client) -> Self {
+        Self::Any(RwLock::new(client))
+    }
+}
+
 /// A live model server.
 pub(crate) struct Backend {
     pub(crate) settings: BackendSettings,
     pub(crate) health: Health,
     way: Way,
-    /// Made anew to be rid of its idle connections.
-    client: RwLock<Client>,
+    speaker: Speaker,
     /// Ends in a slash.
     base: Url,
     urls: [Url; Endpoint::ALL.len()],
@@ -86,11 +99,12 @@ impl Backend {
         means: &Means,
     ) -> Result<Self, String> {
         let base = base(&settings.url)?;
-        let (way, client) = match offline::is_near(&base) {
-            true => (Way::Near, client::near(&base)?),
-            false => (Way::Far(means.gate.clone()), client::far(&base, &means.gate)?),
+        let (way, speaker) = match (offline::is_near(&base), Plain::near(&base)) {
+            (true, Some(plain)) => (Way::Near, Speaker::Plain(plain)),
+            (true, None) => (Way::Near, Speaker::any(client::near(&base)?)),
+            (false, _) => (Way::Far(means.gate.clone()), Speaker::any(client::far(&base, &means.gate)?)),
         };
-        Self::with(settings, base, key, way, client, means.backoff)
+        Self::with(settings, base, key, way, speaker, means.backoff)
     }
 
     /// The same for a server of this machine.
@@ -101,8 +115,9 @@ impl Backend {
         // The name is for the `Host` header alone.
         let base = base("http://localhost/v1/")?;
         let way = Way::Socket(means.on_demand.clone());
-        let client = client::socket(&local.socket)?;
-        let made = Self::with(local.settings(), base, local.key.as_ref(), way, client, means.backoff)?;
+        let plain = Plain::socket(&local.socket, &base).ok_or("its address has no host")?;
+        let speaker = Speaker::Plain(plain);
+        let made = Self::with(local.settings(), base, local.key.as_ref(), way, speaker, means.backoff)?;
         let model = ModelInfo { id: local.model.clone(), ..ModelInfo::default() };
         made.tell(|told| told.models = Arc::new(vec![model]));
         Ok(made)
@@ -113,7 +128,7 @@ impl Backend {
         base: Url,
         key: Option<&SecretString>,
         way: Way,
-        client: Client,
+        speaker: Speaker,
         backoff: Backoff,
     ) -> Result<Self, String> {
         let urls = Endpoint::ALL.map(|endpoint| base.join(endpoint.path()));
@@ -127,7 +142,7 @@ impl Backend {
         Ok(Self {
             health: Health::new(backoff),
             way,
-            client: RwLock::new(client),
+            speaker,
             base,
             urls: [chat, completions, embeddings, responses],
             key,
@@ -148,9 +163,7 @@ impl Backend {
 
     /// The same for a server of this machine.
     pub(crate) fn is_same_local(&self, local: &LocalBackend) -> bool {
-        self.is_on_socket()
-            && self.is_same(&local.settings(), local.key.as_ref())
-            && self.told().models.iter().any(|model| model.id == local.model)
+        self.is_on_socket() && self.is_same(&local.settings(), local.key.as_ref()) && self.lists(&local.model)
     }
 
     /// A server of this machine besides those of the settings.
@@ -198,17 +211,19 @@ impl Backend {
 
     /// Closes idle connections to one that is not near.
     pub(crate) fn hang_up(&self) {
-        let Way::Far(gate) = &self.way else { return };
+        let (Way::Far(gate), Speaker::Any(client)) = (&self.way, &self.speaker) else { return };
         match client::far(&self.base, gate) {
-            Ok(client) => *self.client.write().unwrap_or_else(PoisonError::into_inner) = client,
+            Ok(made) => *client.write().unwrap_or_else(PoisonError::into_inner) = made,
             Err(why) => {
                 tracing::error!(backend = self.settings.name, why, "idle connections could not be closed");
             }
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn client(&self) -> Client {
-        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let Speaker::Any(client) = &self.speaker else { panic!("it is near") };
+        client.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn hides_usage(&self) -> bool {
@@ -255,9 +270,16 @@ impl Backend {
     }
 
     /// Sends; the answer's body is still to come. Nothing where we are offline, or come to be: see [`crate::offline`].
-    pub(crate) async fn send(&self, request: reqwest::Request) -> Option<reqwest::Result<reqwest::Response>> {
-        let client = self.client();
-        self.while_allowed(client.execute(request)).await
+    pub(crate) async fn send(&self, request: reqwest::Request) -> Option<Result<Response<Body>, String>> {
+        match &self.speaker {
+            // It is near: nothing stands before it.
+            Speaker::Plain(plain) => Some(plain.send(request).await),
+            Speaker::Any(client) => {
+                let client = client.read().unwrap_or_else(PoisonError::into_inner).clone();
+                let sent = self.while_allowed(client.execute(request)).await?;
+                Some(sent.map(Response::from).map_err(|error| told(&error)))
+            }
+        }
     }
 
     /// Reads a document of the server's.
@@ -268,16 +290,15 @@ impl Backend {
         let url = url.ok_or("its address has no root")?;
         let read = async {
             let sent = self.send(self.request(http::Method::GET, url)).await;
-            let answer =
-                sent.ok_or_else(|| offline::sentence(&self.settings.name))?.map_err(|error| told(&error))?;
+            let answer = sent.ok_or_else(|| offline::sentence(&self.settings.name))??;
             let status = answer.status();
             if !status.is_success() {
                 return Err(format!("it answered {status}"));
             }
-            let body = Limited::new(reqwest::Body::from(answer), MOST_TOLD).collect().await;
+            let body = Limited::new(answer.into_body(), MOST_TOLD).collect().await;
             body.map(|body| body.to_bytes().to_vec()).map_err(|error| error.to_string())
         };
-        match tokio::time::timeout(within, self.while_allowed(read)).await {
+        match tokio::time::timeout(within, self.while_allowed(Box::pin(read))).await {
             Ok(Some(read)) => read,
             Ok(None) => Err(offline::sentence(&self.settings.name)),
             Err(_) => Err(format!("it did not answer within {within:?}")),
@@ -306,6 +327,11 @@ impl Backend {
         Some(Slot::new(self, place))
     }
 
+    /// For a request that is no work for a model, and needs no place.
+    pub(crate) fn aside(self: &Arc<Self>) -> Slot {
+        Slot::new(self, None)
+    }
+
     /// Waits for a place. Those who wait get theirs in order.
     pub(crate) async fn wait(self: &Arc<Self>) -> Slot {
         let _queued = Queued::new(self);
@@ -318,6 +344,12 @@ impl Backend {
 
     pub(crate) fn told(&self) -> Told {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// True where it lists this model.
+    pub(crate) fn lists(&self, model: &str) -> bool {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.models.iter().any(|listed| listed.id == model)
     }
 
     pub(crate) fn tell(&self, change: impl FnOnce(&mut Told)) {
@@ -393,8 +425,8 @@ impl Drop for Queued<'_> {
 }
 
 /// What went wrong, down to its cause: "connection refused" rather than "error sending request".
-pub(crate) fn told(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
+pub(crate) fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;
     }

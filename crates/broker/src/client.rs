@@ -1,10 +1,10 @@
-//! HTTP clients of the backends: each leads where its backend is and nowhere else.
+//! HTTP clients of the backends that are off this machine or ask for TLS: each leads where its backend is and nowhere
+//! else.
 
 use crate::backend::told;
 use crate::offline::{Gate, Guard, LOOPBACK};
 use reqwest::{Client, Url};
 use rustls::{ClientConfig, RootCertStore};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,17 +33,14 @@ pub(crate) fn far(base: &Url, gate: &Gate) -> Result<Client, String> {
     built(builder(base.scheme() == "https")?.connector_layer(Guard(gate.clone())))
 }
 
-/// A client that never leaves this machine: its name is asked of nobody, and no proxy lies on the way.
+/// A client that never leaves this machine: its name is asked of nobody, and no proxy lies on the way. Of backends,
+/// only those that ask for TLS need it; see [`crate::plain`].
 pub(crate) fn near(base: &Url) -> Result<Client, String> {
     let builder = builder(base.scheme() == "https")?.no_proxy();
     built(match base.host() {
         Some(url::Host::Domain(name)) => builder.resolve_to_addrs(name, &LOOPBACK),
         _ => builder,
     })
-}
-
-pub(crate) fn socket(socket: &Path) -> Result<Client, String> {
-    built(builder(false)?.no_proxy().unix_socket(socket))
 }
 
 /// A client for servers of this machine.

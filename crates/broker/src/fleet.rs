@@ -196,7 +196,7 @@ impl Fleet {
             idle: Duration::from_secs(settings.idle_seconds.max(1).into()),
             queue_for: Duration::from_secs(settings.queue_seconds.into()),
             queue: before.map(|before| before.queue.clone()).unwrap_or_default(),
-            prices: Arc::new(Prices::new(settings.prices)),
+            prices: Arc::new(Prices::new(settings.prices, &settings.currency)),
             turn: AtomicUsize::new(0),
         })
     }

@@ -7,6 +7,7 @@ use crate::offline::Gate;
 use crate::on_demand::InUse;
 use crate::prices::{Prices, Rate};
 use crate::refusal::Refusal;
+use crate::responses::{Home, Stored};
 use crate::trace;
 pub use aicockpit_protocol::usage::RequestEnd as End;
 use bytes::Bytes;
@@ -120,7 +121,9 @@ pub struct Outcome {
     pub at: SystemTime,
     /// Money, by the prices of the settings.
     pub cost: f64,
-    /// Waiting for a place at a backend, in `before` too.
+    /// The currency of those prices.
+    pub currency: Arc<str>,
+    /// Waiting for a place at a backend, and until a server that sleeps was ready; in `before` too.
     pub queued: Duration,
     /// From the request's last byte until the last attempt was sent: our own work, and attempts that failed.
     pub before: Duration,
@@ -148,11 +151,14 @@ pub trait Observer: Send + Sync {
     fn piece(&self, _request: &str, _bytes: &[u8]) {}
 }
 
+/// Ways to end.
+pub(crate) const ENDS: usize = 7;
+
 /// Sums since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     open: AtomicU64,
-    ended: [AtomicU64; 7],
+    ended: [AtomicU64; ENDS],
     retried: AtomicU64,
     input_tokens: AtomicU64,
     output_tokens: AtomicU64,
@@ -225,6 +231,8 @@ pub(crate) struct Boarding {
     pub(crate) owner: Arc<str>,
     pub(crate) endpoint: Endpoint,
     pub(crate) model: String,
+    /// What it has to do with responses that backends store.
+    pub(crate) stored: Option<Stored>,
 }
 
 /// A request on its way, with its place at the backend. Dropped before it has landed, it was cancelled.
@@ -244,6 +252,7 @@ pub(crate) struct Flight {
     pass: Pass,
     prices: Arc<Prices>,
     rate: Rate,
+    stored: Option<Stored>,
     /// Bytes of the question and of the answer's text, for an estimate.
     asked: u64,
     text: u64,
@@ -251,9 +260,10 @@ pub(crate) struct Flight {
 
 impl Flight {
     pub(crate) fn new(boarding: Boarding, question: &Bytes) -> Self {
-        let Boarding { records, pass, prices, request, owner, endpoint, model } = boarding;
+        let Boarding { records, pass, prices, request, owner, endpoint, model, stored } = boarding;
         records.counters.open.fetch_add(1, Relaxed);
-        let listener = records.observer.clone().filter(|observer| observer.wants_bodies());
+        let asks_model = !matches!(stored, Some(Stored::IsAbout(_)));
+        let listener = records.observer.clone().filter(|observer| asks_model && observer.wants_bodies());
         if let Some(listener) = &listener {
             listener.question(&request, question);
         }
@@ -273,6 +283,7 @@ impl Flight {
             malformed: 0,
             at: SystemTime::now(),
             cost: 0.0,
+            currency: Arc::clone(prices.currency()),
             queued: Duration::ZERO,
             before: Duration::ZERO,
             first_byte: None,
@@ -292,6 +303,7 @@ impl Flight {
             pass,
             prices,
             rate: Rate::default(),
+            stored,
             asked: estimate::question(question),
             text: 0,
         }
@@ -305,7 +317,7 @@ impl Flight {
         self.pass.admit()
     }
 
-    /// It has waited for a place.
+    /// It has waited for a place, or for a server to be ready.
     pub(crate) fn queued(&mut self, time: Duration) {
         self.outcome.queued += time;
     }
@@ -376,10 +388,30 @@ impl Flight {
     }
 
     /// A part of the answer goes out.
-    pub(crate) fn piece(&self, bytes: &[u8]) {
+    pub(crate) fn piece(&mut self, bytes: &[u8]) {
+        if self.stored.is_some() && self.has_begun() {
+            self.look(bytes);
+        }
         if let Some(listener) = &self.listener {
             listener.piece(&self.outcome.request, bytes);
         }
+    }
+
+    /// The id of a response that the backend stores may be in it.
+    fn look(&mut self, bytes: &[u8]) {
+        let (Some(stored), Some(slot), Some((_, model))) =
+            (&mut self.stored, &self.slot, &self.outcome.target)
+        else {
+            return;
+        };
+        let settings = &slot.backend().settings;
+        stored.look(self.outcome.streamed, bytes, || Home {
+            owner: Arc::clone(&self.outcome.owner),
+            backend: settings.id.clone(),
+            name: settings.name.clone(),
+            model: Arc::clone(model),
+            asked: self.outcome.model.clone(),
+        });
     }
 
     /// The answer has begun.
@@ -421,12 +453,16 @@ impl Drop for Flight {
         self.outcome.estimate = self.estimate();
         // The place first: who sees the outcome may count on it.
         self.leave();
-        let Self { outcome, records, span, .. } = self;
+        let Self { outcome, records, span, stored, .. } = self;
+        let is_charged = stored.as_ref().is_none_or(|stored| stored.settle(outcome));
         outcome.total = self.received.elapsed();
         outcome.cost = outcome.usage.or(outcome.estimate).map_or(0.0, |used| self.rate.cost(used));
-        self.pass.settle(outcome);
         let counters = &records.counters;
         counters.open.fetch_sub(1, Relaxed);
+        if !is_charged {
+            return trace::finish(span, outcome);
+        }
+        self.pass.settle(outcome);
         counters.ended[outcome.end as usize].fetch_add(1, Relaxed);
         counters.malformed.fetch_add(outcome.malformed, Relaxed);
         if let Some(usage) = outcome.usage {

@@ -8,6 +8,7 @@ use crate::flight::{End, Flight};
 use crate::infill::Rewrite;
 use crate::queue::{MOST_WAITING, NoPlace, Queue};
 use crate::refusal::{Refusal, Said};
+use crate::responses::Asked;
 use crate::stream::Answer;
 use crate::stream_options::Addition;
 use crate::{headers, offline};
@@ -33,6 +34,8 @@ pub(crate) struct Question {
     pub(crate) infill: Option<Rewrite>,
     /// Set for a stream whose client did not ask for its tokens: how we do.
     pub(crate) usage: Option<Addition>,
+    /// Set where nothing is asked of a model, but something about a response that the backend stores.
+    pub(crate) about: Option<Asked>,
     /// What the body takes of the memory for all bodies, as long as it is kept.
     pub(crate) _room: Option<OwnedSemaphorePermit>,
 }
@@ -68,7 +71,7 @@ pub(crate) async fn forward(
     let mut course = Course::new(targets);
     let mut until = None;
     while !course.left.is_empty() {
-        let (at, slot) = match course.free() {
+        let (at, slot) = match course.free(&question) {
             Some(place) => place,
             None => {
                 let until = *until.get_or_insert_with(|| Instant::now() + patience.queue);
@@ -109,9 +112,14 @@ impl<'a> Course<'a> {
         Self { again: left.len() == 1, left, last: None, full: None, shut_out }
     }
 
-    /// The first that has a place.
-    fn free(&self) -> Option<(usize, Slot)> {
-        self.left.iter().enumerate().find_map(|(at, target)| Some((at, target.backend.slot()?)))
+    /// The first that has a place. What is no work for a model needs none: the answer that holds the last place can
+    /// still be cancelled.
+    fn free(&self, question: &Question) -> Option<(usize, Slot)> {
+        let slot = |target: &&Target| match question.about {
+            Some(_) => Some(target.backend.aside()),
+            None => target.backend.slot(),
+        };
+        self.left.iter().enumerate().find_map(|(at, target)| Some((at, slot(target)?)))
     }
 
     /// Why there is no answer.
@@ -162,7 +170,7 @@ fn full(targets: &[&Target], why: NoPlace, patience: Patience) -> Failed {
 }
 
 /// The answer goes out, and the flight with it.
-fn answer(answered: Answered, flight: Flight, backend: &str, patience: Patience) -> Response {
+fn answer(answered: Answered, mut flight: Flight, backend: &str, patience: Patience) -> Response {
     match answered {
         Answered::Events { head, body, first, rewrite, hides_usage } => {
             let body = Answer::events(body, first, flight, backend, patience.idle, rewrite, hides_usage);
@@ -185,7 +193,7 @@ pub(crate) fn refuse(refusal: Refusal, flight: Flight) -> Response {
     land(Said::from(refusal.clone()), refusal.end(), flight)
 }
 
-fn land(mut said: Said, end: End, flight: Flight) -> Response {
+fn land(mut said: Said, end: End, mut flight: Flight) -> Response {
     headers::name_request(&mut said.headers, flight.request());
     flight.piece(&said.body);
     flight.land(end, Some(said.status.as_u16()));

@@ -7,9 +7,10 @@
 //! - `door`: who may come in, and OpenAI's paths.
 //! - `route`, `fleet`: where a model's name leads, and who is asked first.
 //! - `forward`, `queue`, `attempt`, `stream`, `lines`: to the backend and back.
+//! - `responses`: which backend stores which response.
 //! - `limits`, `prices`, `estimate`: what a request may use, and what it costs.
 //! - `offline`, `on_demand`: what may be reached, and servers that are started when they are asked.
-//! - `backend`, `client`, `health`, `models`, `quirks`: each model server, and what is known of it.
+//! - `backend`, `client`, `plain`, `health`, `models`, `quirks`: each model server, and what is known of it.
 //! - `observers`: what is seen of a request afterwards, in the `ledger`, the `metrics`, the `trace`, and in what is
 //!   `kept` in memory while a person switches that on.
 
@@ -37,10 +38,12 @@ mod models;
 mod observers;
 mod offline;
 mod on_demand;
+mod plain;
 mod prices;
 mod queue;
 mod quirks;
 mod refusal;
+mod responses;
 mod route;
 mod stream;
 mod stream_options;
@@ -50,12 +53,13 @@ mod trace;
 pub use ask::AskError;
 pub use discover::{USUAL_PORTS, discover};
 pub use door::Limits;
+pub use door::inspection::{Inspection, InspectionError, InspectionListener};
 pub use fleet::SettingsError;
 pub use flight::{Counts, End, Endpoint, Observer, Outcome, Usage};
 pub use health::Backoff;
 pub use kept::KeptRequests;
 pub use keys::{Keys, PREFIX};
-pub use ledger::{LedgerError, UsageLedger, report_of_file};
+pub use ledger::{LedgerError, UsageLedger, report_of_file, requests_of_file};
 pub use on_demand::{InUse, LocalBackend, OnDemand};
 pub use secrecy::SecretString;
 
@@ -71,6 +75,7 @@ use limits::Accounts;
 use metrics::Metrics;
 use observers::Observers;
 use offline::Gate;
+use responses::Responses;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
@@ -183,6 +188,7 @@ pub struct Broker {
     metrics: Metrics,
     accounts: Accounts,
     room: Room,
+    responses: Responses,
     means: Means,
     /// What the fleet is made of. Held while it is made anew.
     parts: Arc<Mutex<Parts>>,
@@ -221,7 +227,9 @@ impl Broker {
         let fleet = Fleet::new(settings.clone(), &local, &*secrets, &means, None)?;
         let accounts = Accounts::new(limits_of(&settings));
         let (day, month) = accounts.began();
-        accounts.seed(options.ledger.sums_since(day), options.ledger.sums_since(month));
+        let (ledger, currency) = (&options.ledger, &settings.currency);
+        ledger.priced_in(currency);
+        accounts.seed(ledger.sums_since(day, currency), ledger.sums_since(month, currency));
         options.kept.set_on(keep);
         let live = Live(Arc::new(RwLock::new(Arc::new(fleet))));
         let metrics = Metrics::default();
@@ -240,6 +248,7 @@ impl Broker {
             metrics,
             accounts,
             room: Room::new(options.limits),
+            responses: Responses::default(),
             means,
             parts: Arc::new(Mutex::new(Parts { settings, local })),
             others: Arc::default(),
@@ -248,15 +257,25 @@ impl Broker {
     }
 
     /// Takes up other settings. Requests on their way go on with the old ones; a backend that stays as it was keeps its
-    /// health, and its count of requests.
+    /// health, and its count of requests. Blocks where the currency is another one, while the ledger is read for what was
+    /// spent in it.
     ///
     /// # Errors
     /// See [`SettingsError`]; then the old ones stay.
     pub fn replace(&self, settings: BrokerSettings) -> Result<(), SettingsError> {
         let keep = settings.keep_prompts;
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        self.make(settings.clone(), &parts.local)?;
-        self.accounts.replace(limits_of(&settings));
+        let fleet = self.make(settings.clone(), &parts.local)?;
+        if settings.currency == parts.settings.currency {
+            self.accounts.replace(limits_of(&settings));
+        } else {
+            // Nothing new is priced in it until the fleet is taken up.
+            let (ledger, (day, month)) = (&self.options.ledger, self.accounts.began());
+            let spent = [day, month].map(|from| ledger.sums_since(from, &settings.currency));
+            self.accounts.replace(limits_of(&settings));
+            self.accounts.exchange(&spent[0], &spent[1]);
+        }
+        self.take_up(fleet);
         parts.settings = settings;
         drop(parts);
         self.options.kept.set_on(keep);
@@ -264,10 +283,12 @@ impl Broker {
     }
 
     /// Makes the fleet anew. The secrets are read without its lock: requests go on meanwhile.
-    fn make(&self, settings: BrokerSettings, local: &Local) -> Result<(), SettingsError> {
-        let fleet = Fleet::new(settings, local, &*self.secrets, &self.means, Some(&self.live.fleet()))?;
+    fn make(&self, settings: BrokerSettings, local: &Local) -> Result<Fleet, SettingsError> {
+        Fleet::new(settings, local, &*self.secrets, &self.means, Some(&self.live.fleet()))
+    }
+
+    fn take_up(&self, fleet: Fleet) {
         *self.live.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fleet);
-        Ok(())
     }
 
     /// Says which servers of this machine there are besides those of the settings. One whose id is taken by a backend
@@ -275,8 +296,9 @@ impl Broker {
     pub fn set_local(&self, local: Vec<LocalBackend>) {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         parts.local.set(local);
-        if let Err(error) = self.make(parts.settings.clone(), &parts.local) {
-            tracing::error!(%error, "the servers of this machine could not be taken up");
+        match self.make(parts.settings.clone(), &parts.local) {
+            Ok(fleet) => self.take_up(fleet),
+            Err(error) => tracing::error!(%error, "the servers of this machine could not be taken up"),
         }
     }
 
@@ -339,6 +361,11 @@ impl Broker {
         entries
     }
 
+    /// The currency of the prices.
+    pub(crate) fn currency(&self) -> Arc<str> {
+        Arc::clone(self.live.fleet().prices.currency())
+    }
+
     /// All figures in the text format of Prometheus (OpenMetrics 1.0). Nothing is asked of any backend for it.
     pub fn metrics(&self) -> String {
         let (lost, _) = self.options.ledger.lost();
@@ -383,6 +410,7 @@ impl Broker {
             limits: self.options.limits,
             accounts: self.accounts.clone(),
             room: self.room.clone(),
+            responses: self.responses.clone(),
         }
     }
 
@@ -395,6 +423,11 @@ impl Broker {
         let router = door::figures::router(self.clone(), names);
         door::serve::serve(listener, router, stop, Duration::ZERO).await;
         Ok(())
+    }
+
+    /// Answers [`Inspection`] until `stop`: this user alone, and without a key.
+    pub async fn serve_inspection(&self, listener: InspectionListener, stop: CancellationToken) {
+        door::inspection::serve(self.clone(), listener, stop).await;
     }
 
     /// Serves until `stop`, with [`Broker::metrics`] at `/metrics` under the same keys; then answers that have begun have `grace` to end.

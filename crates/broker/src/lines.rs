@@ -187,7 +187,7 @@ impl Watch {
         if self.endpoint == Endpoint::Responses
             && let Some(kind) = responses_kind(data, head)
         {
-            self.seen.whole |= matches!(kind, b"completed" | b"incomplete" | b"failed");
+            self.seen.whole |= matches!(kind, b"completed" | b"incomplete" | b"failed" | b"cancelled");
         }
         self.text += estimate::text(self.endpoint, true, data);
         // In a text the quote after the word would have a backslash before it.

@@ -1,20 +1,19 @@
 //! Figures for Prometheus. Labels come from the settings and from what servers list, never from what clients make up,
 //! and there is a bound to how many there are.
 
-use crate::backend::Backend;
 use crate::fleet::Fleet;
-use crate::flight::{Counts, Outcome};
+use crate::flight::{Counts, ENDS, Endpoint, Outcome};
 use crate::ledger::row::end_name;
 use aicockpit_protocol::broker::{BackendHealth, BackendState};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Metric, Registry, Unit};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 /// Before every name.
 const PREFIX: &str = "aicockpit_broker";
@@ -46,14 +45,40 @@ struct Of {
 type Histograms = Family<At, Histogram, fn() -> Histogram>;
 type Money = Counter<f64, AtomicU64>;
 
+/// Money of two currencies is two figures.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Paid {
+    backend: String,
+    model: String,
+    currency: String,
+}
+
+/// The figures of one backend and model, found once by their names and then kept at hand. What has not happened yet has
+/// no figure, and so no line.
+struct Series {
+    at: At,
+    ended: [[OnceLock<Counter>; ENDS]; Endpoint::ALL.len()],
+    input_tokens: OnceLock<Counter>,
+    output_tokens: OnceLock<Counter>,
+    first: OnceLock<Histogram>,
+    total: OnceLock<Histogram>,
+    overhead: OnceLock<Histogram>,
+    queued: OnceLock<Histogram>,
+    speed: OnceLock<Histogram>,
+}
+
+/// By backend, then by model.
+type All = HashMap<String, HashMap<String, Arc<Series>>>;
+
 /// What is counted as requests end. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub(crate) struct Metrics {
     names: Arc<Mutex<HashSet<String>>>,
+    series: Arc<RwLock<All>>,
     ended: Family<Ended, Counter>,
     input_tokens: Family<At, Counter>,
     output_tokens: Family<At, Counter>,
-    cost: Family<At, Money>,
+    cost: Family<Paid, Money>,
     first: Histograms,
     total: Histograms,
     overhead: Histograms,
@@ -66,6 +91,7 @@ impl Default for Metrics {
         let histograms = |make: fn() -> Histogram| Histograms::new_with_constructor(make);
         Self {
             names: Arc::default(),
+            series: Arc::default(),
             ended: Family::default(),
             input_tokens: Family::default(),
             output_tokens: Family::default(),
@@ -84,73 +110,114 @@ impl Default for Metrics {
     }
 }
 
+/// The figure of a family that these names have.
+fn kept<'a, M: Clone, C: MetricConstructor<M>>(
+    cell: &'a OnceLock<M>,
+    family: &Family<At, M, C>,
+    at: &At,
+) -> &'a M {
+    cell.get_or_init(|| family.get_or_create_owned(at))
+}
+
+/// Where a request went, by names that are known: the backend's, and the model's.
+fn names<'a>(outcome: &'a Outcome, fleet: &'a Fleet) -> (&'a str, &'a str) {
+    let target = outcome.target.as_ref().map(|(id, model)| {
+        let backend = fleet.backends.iter().find(|backend| backend.settings.id == *id);
+        (backend, id, model)
+    });
+    let model = match target {
+        _ if fleet.aliases.contains_key(&outcome.model) => &outcome.model,
+        Some((Some(backend), _, model)) if backend.lists(model) => &**model,
+        _ => OTHER,
+    };
+    let backend = match target {
+        Some((Some(backend), ..)) => &backend.settings.name,
+        Some((None, id, _)) => id.as_str(),
+        None => "",
+    };
+    (backend, model)
+}
+
+impl Series {
+    fn new(at: At) -> Self {
+        Self {
+            at,
+            ended: Default::default(),
+            input_tokens: OnceLock::new(),
+            output_tokens: OnceLock::new(),
+            first: OnceLock::new(),
+            total: OnceLock::new(),
+            overhead: OnceLock::new(),
+            queued: OnceLock::new(),
+            speed: OnceLock::new(),
+        }
+    }
+}
+
 impl Metrics {
     /// Counts a request that has ended.
     pub(crate) fn count(&self, outcome: &Outcome, fleet: &Fleet) {
-        let at = self.at(outcome, fleet);
-        let ended = Ended {
-            endpoint: outcome.endpoint.path(),
-            backend: at.backend.clone(),
-            model: at.model.clone(),
-            end: end_name(outcome.end),
-        };
-        self.ended.get_or_create(&ended).inc();
+        let (backend, model) = names(outcome, fleet);
+        let series = self.series(backend, model);
+        let at = &series.at;
+        let ended = &series.ended[outcome.endpoint as usize][outcome.end as usize];
+        ended.get_or_init(|| self.ended(at, outcome)).inc();
         if outcome.target.is_none() {
             return;
         }
-        self.total.get_or_create(&at).observe(outcome.total.as_secs_f64());
-        self.queued.get_or_create(&at).observe(outcome.queued.as_secs_f64());
+        kept(&series.total, &self.total, at).observe(outcome.total.as_secs_f64());
+        kept(&series.queued, &self.queued, at).observe(outcome.queued.as_secs_f64());
         // Attempts that failed before this one are no work of ours.
         if outcome.attempts == 1 {
             let own = outcome.before.saturating_sub(outcome.queued);
-            self.overhead.get_or_create(&at).observe(own.as_secs_f64());
+            kept(&series.overhead, &self.overhead, at).observe(own.as_secs_f64());
         }
         if let Some(usage) = outcome.usage {
-            self.input_tokens.get_or_create(&at).inc_by(usage.input_tokens);
-            self.output_tokens.get_or_create(&at).inc_by(usage.output_tokens);
+            kept(&series.input_tokens, &self.input_tokens, at).inc_by(usage.input_tokens);
+            kept(&series.output_tokens, &self.output_tokens, at).inc_by(usage.output_tokens);
         }
         if outcome.cost > 0.0 {
-            self.cost.get_or_create(&at).inc_by(outcome.cost);
+            let At { backend, model } = at.clone();
+            let paid = Paid { backend, model, currency: outcome.currency.as_ref().to_owned() };
+            self.cost.get_or_create(&paid).inc_by(outcome.cost);
         }
         let (true, Some(first)) = (outcome.streamed, outcome.first_byte) else { return };
-        self.first.get_or_create(&at).observe((outcome.before + first).as_secs_f64());
+        kept(&series.first, &self.first, at).observe((outcome.before + first).as_secs_f64());
         let rest = outcome.total.saturating_sub(outcome.before + first).as_secs_f64();
         if let Some(usage) = outcome.usage.filter(|usage| usage.output_tokens > 0 && rest > 0.0) {
-            self.speed.get_or_create(&at).observe(usage.output_tokens as f64 / rest);
+            kept(&series.speed, &self.speed, at).observe(usage.output_tokens as f64 / rest);
         }
     }
 
-    /// Where a request went, by names that are known.
-    fn at(&self, outcome: &Outcome, fleet: &Fleet) -> At {
-        let target = outcome.target.as_ref().map(|(id, model)| {
-            let backend = fleet.backends.iter().find(|backend| backend.settings.id == *id);
-            (backend, id, model)
-        });
-        let lists = |backend: &Arc<Backend>, model: &str| {
-            backend.told().models.iter().any(|listed| listed.id == model)
-        };
-        let model = match &target {
-            _ if fleet.aliases.contains_key(&outcome.model) => &outcome.model,
-            Some((Some(backend), _, model)) if lists(backend, model) => &***model,
-            _ => OTHER,
-        };
-        let backend = match &target {
-            Some((Some(backend), ..)) => &backend.settings.name,
-            Some((None, id, _)) => id.as_str(),
-            None => "",
-        };
+    fn ended(&self, at: &At, outcome: &Outcome) -> Counter {
+        let At { backend, model } = at.clone();
+        let (endpoint, end) = (outcome.endpoint.path(), end_name(outcome.end));
+        self.ended.get_or_create_owned(&Ended { endpoint, backend, model, end })
+    }
+
+    fn series(&self, backend: &str, model: &str) -> Arc<Series> {
+        let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = series.get(backend).and_then(|of| of.get(model)) {
+            return Arc::clone(found);
+        }
+        drop(series);
+        let (backend, model) = (self.known(backend), self.known(model));
+        let at = At { backend: backend.clone(), model: model.clone() };
+        let mut series = self.series.write().unwrap_or_else(PoisonError::into_inner);
+        let of = series.entry(backend).or_default();
+        Arc::clone(of.entry(model).or_insert_with(|| Arc::new(Series::new(at))))
+    }
+
+    /// A name as a label. There is a bound to how many there are.
+    fn known(&self, name: &str) -> String {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut known = |name: &str| {
-            if name.is_empty() || names.contains(name) {
-                return name.to_owned();
-            }
+        if !name.is_empty() && !names.contains(name) {
             if names.len() >= MOST_NAMES {
                 return OTHER.to_owned();
             }
             names.insert(name.to_owned());
-            name.to_owned()
-        };
-        At { backend: known(backend), model: known(model) }
+        }
+        name.to_owned()
     }
 
     /// All figures, in the text format of Prometheus (OpenMetrics 1.0).
@@ -171,7 +238,7 @@ impl Metrics {
         registry.register("requests", "Requests that have ended", self.ended.clone());
         registry.register("input_tokens", "Tokens of questions", self.input_tokens.clone());
         registry.register("output_tokens", "Tokens of answers", self.output_tokens.clone());
-        registry.register("cost", "Money, in the currency of the prices", self.cost.clone());
+        registry.register("cost", "Money, in the currency that the prices were in", self.cost.clone());
         let mut seconds = |name: &str, help: &str, histograms: &Histograms| {
             registry.register_with_unit(name, help, Unit::Seconds, histograms.clone());
         };

@@ -4,6 +4,7 @@ use crate::fleet::{Fleet, Target};
 use crate::models;
 use crate::offline;
 use crate::refusal::Refusal;
+use crate::responses::{Found, Home};
 use http::StatusCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -40,6 +41,84 @@ pub(crate) async fn find(fleet: &Fleet, model: &str) -> Result<Vec<Target>, Refu
         return Err(unknown(fleet, model));
     }
     Ok(order(fleet, targets))
+}
+
+/// The backend that stores a response, for what is asked about it; and how it was asked for.
+///
+/// # Errors
+/// `response_not_found`: nobody knows where it is, or the backend is gone.
+pub(crate) fn home(fleet: &Fleet, id: &str, found: Found) -> Result<(Target, Home), Refusal> {
+    let not_found = |message| Refusal::client(StatusCode::NOT_FOUND, "response_not_found", message);
+    let Found::Here(home) = found else {
+        let message = format!(
+            "The broker does not know the response `{id}`: it was made with another key, was not stored, or the broker \
+             was started since. Ask again, and send the whole conversation."
+        );
+        return Err(not_found(message));
+    };
+    match fleet.backend(&home.backend) {
+        Some(backend) => {
+            Ok((Target { backend: Arc::clone(backend), model: Arc::clone(&home.model), priority: 0 }, home))
+        }
+        None => Err(not_found(gone(id, &home))),
+    }
+}
+
+/// Where a request goes that follows on a response: to the backend that stores it, by no means to another.
+///
+/// # Errors
+/// As [`find`]; OpenAI's `previous_response_not_found` where nobody knows the response, its backend is gone, or the
+/// name leads only to others.
+pub(crate) async fn follow(
+    fleet: &Fleet,
+    model: &str,
+    id: &str,
+    found: Found,
+) -> Result<Vec<Target>, Refusal> {
+    let refusal = |message: String| {
+        Refusal::invalid("previous_response_not_found", message).about("previous_response_id")
+    };
+    let home = match found {
+        Found::Here(home) => home,
+        Found::Others => return Err(refusal(format!("The response `{id}` is not there."))),
+        Found::Unknown => {
+            let targets = find(fleet, model).await?;
+            let is_one = targets.iter().all(|target| Arc::ptr_eq(&target.backend, &targets[0].backend));
+            return match is_one {
+                true => Ok(targets),
+                false => Err(refusal(format!(
+                    "The broker does not know which backend stores the response `{id}`: it was started since, or the \
+                     response was made with another key. `{model}` leads to several. Ask for the model as \
+                     BACKEND/MODEL, or send the whole conversation without `previous_response_id`."
+                ))),
+            };
+        }
+    };
+    let Some(backend) = fleet.backend(&home.backend) else { return Err(refusal(gone(id, &home))) };
+    if home.asked == model {
+        return Ok(vec![Target { backend: Arc::clone(backend), model: home.model, priority: 0 }]);
+    }
+    let mut targets = find(fleet, model).await?;
+    targets.retain(|target| Arc::ptr_eq(&target.backend, backend));
+    if targets.iter().any(|target| target.model == home.model) {
+        targets.retain(|target| target.model == home.model);
+    }
+    match targets.is_empty() {
+        false => Ok(targets),
+        true => Err(refusal(format!(
+            "The response `{id}` is stored by `{}`, and `{model}` does not lead there. Ask for `{}` again, or send the \
+             whole conversation without `previous_response_id`.",
+            home.name, home.asked
+        ))),
+    }
+}
+
+fn gone(id: &str, home: &Home) -> String {
+    format!(
+        "The response `{id}` is stored by `{}`, which is not among the backends any more, or is switched off. Switch it \
+         on again, or send the whole conversation in a new request.",
+        home.name
+    )
 }
 
 /// Every backend that lists this model.

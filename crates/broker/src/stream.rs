@@ -127,7 +127,7 @@ impl Answer {
     /// What of a piece goes out now, told to who listens.
     fn take(&mut self, came: Bytes) -> Option<Bytes> {
         let out = self.read(came);
-        if let (Some(flight), Some(out)) = (&self.flight, &out) {
+        if let (Some(flight), Some(out)) = (&mut self.flight, &out) {
             flight.piece(out);
         }
         out

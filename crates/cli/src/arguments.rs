@@ -114,6 +114,13 @@ pub(crate) struct BrokerArguments {
     /// given without one.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) metrics: Option<SocketAddr>,
+    /// Answer `aicockpit usage --broker` on this socket: sums, single requests, and what is kept of questions and
+    /// answers. Only this user gets an answer.
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) inspect: Option<PathBuf>,
+    /// Keep the last questions and answers, in memory alone. They are shown by `aicockpit usage --broker … --request`.
+    #[arg(long, requires = "inspect")]
+    pub(crate) keep_prompts: bool,
     /// Another name by which clients call this server; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Vec<String>,
@@ -131,6 +138,15 @@ pub(crate) struct Usage {
     /// Read this ledger, for instance of `aicockpit broker --ledger`; without it, the cockpit's own.
     #[arg(long, value_name = "FILE")]
     pub(crate) ledger: Option<PathBuf>,
+    /// Ask a broker that runs: one of `aicockpit broker --inspect`, by the socket named there.
+    #[arg(long, value_name = "SOCKET", conflicts_with = "ledger")]
+    pub(crate) broker: Option<PathBuf>,
+    /// List that many single requests instead, the newest first.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) requests: Option<u32>,
+    /// Show the question and the answer of this request, where they are kept.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["requests", "ledger"])]
+    pub(crate) request: Option<String>,
     /// By what to tell it apart.
     #[arg(long, value_enum, default_value = "model")]
     pub(crate) by: By,

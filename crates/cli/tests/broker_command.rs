@@ -182,6 +182,44 @@ fn what_a_broker_was_used_for_is_shown_and_budgets_outlive_it() {
 }
 
 #[test]
+fn a_broker_that_runs_is_asked_on_its_socket() {
+    let home = Home::new();
+    let (socket, backend) = (home.path("broker.sock"), format!("box=http://{}/v1", model_server()));
+    let options = ["--backend", &backend, "--alias", "fast=box/real", "--inspect", &socket];
+    let broker = home.broker(&[&options[..], &["--keep-prompts"]].concat());
+    assert_eq!(broker.ask("fast").0, 200);
+    let usage = |more: &[&str]| home.text(&[&["usage", "--broker", &socket], more].concat());
+    assert!(usage(&[]).lines().any(|line| line.starts_with("fast ") && line.contains("0.00 USD")));
+    let page: Value = serde_json::from_str(&usage(&["--requests", "5", "--json"])).unwrap();
+    let request = page[0]["request"].as_str().unwrap();
+    assert_eq!((&page[0]["is_kept"], &page[0]["currency"]), (&json!(true), &json!("USD")));
+    assert!(usage(&["--requests", "5"]).lines().nth(1).unwrap().ends_with("yes"));
+    let shown = usage(&["--request", request]);
+    let (question, answer) = shown.split_once("\n\n").unwrap();
+    assert_eq!(serde_json::from_str::<Value>(question).unwrap()["messages"][0]["content"], "hi");
+    assert_eq!(answer.trim_end(), COMPLETION);
+    let refused = home.run(&["usage", "--broker", &socket, "--request", "req_none"]);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("nothing is kept of this request"));
+    // A second broker does not take its place.
+    let second = home.run(&[&["broker", "--listen", "127.0.0.1:0"], &options[..]].concat());
+    assert!(String::from_utf8_lossy(&second.stderr).contains("cannot listen on"), "{second:?}");
+    broker.end();
+    assert!(!Path::new(&socket).exists(), "the socket's file goes with it");
+    let nobody = home.run(&["usage", "--broker", &socket]);
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("broker.sock cannot be asked"), "{nobody:?}");
+
+    // One that was killed leaves its file, which the next one replaces. Nothing is kept unless it is asked for.
+    let broker = home.broker(&options);
+    drop(broker);
+    assert!(Path::new(&socket).exists());
+    let broker = home.broker(&options);
+    assert_eq!(broker.ask("fast").0, 200);
+    assert!(usage(&["--requests", "1"]).lines().nth(1).unwrap().ends_with("no"));
+    broker.end();
+}
+
+#[test]
 fn nothing_leaves_this_machine_where_that_is_asked_for() {
     let home = Home::new();
     let near = format!("near=http://{}/v1", model_server());

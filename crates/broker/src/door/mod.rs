@@ -1,11 +1,14 @@
 //! The door: OpenAI's paths. Whatever comes in, what goes out has OpenAI's shape.
 
+mod awake;
 mod body;
 pub(crate) mod figures;
 mod guard;
+pub(crate) mod inspection;
 mod models;
 mod reader;
 pub(crate) mod serve;
+mod stored;
 
 pub(crate) use body::Room;
 pub(crate) use guard::Names;
@@ -17,6 +20,7 @@ use crate::infill::{self, Rewrite};
 use crate::keys::Keys;
 use crate::limits::Accounts;
 use crate::refusal::Refusal;
+use crate::responses::{Responses, Stored};
 use crate::{Live, route, stream_options};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
@@ -24,6 +28,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use guard::{Owner, RequestId};
 use http::StatusCode;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +59,7 @@ pub(crate) struct Door {
     pub(crate) limits: Limits,
     pub(crate) accounts: Accounts,
     pub(crate) room: Room,
+    pub(crate) responses: Responses,
 }
 
 /// OpenAI's paths, and `more` under the same rules.
@@ -63,7 +69,7 @@ pub(crate) fn router(door: Door, more: Router) -> Router {
         .route("/v1/completions", ask(Endpoint::Completions))
         .route("/v1/embeddings", ask(Endpoint::Embeddings))
         .route("/v1/responses", ask(Endpoint::Responses))
-        .route("/v1/responses/{id}", get(stored).delete(stored))
+        .merge(stored::routes())
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::one))
         .route("/health", get(|| async { axum::Json(serde_json::json!({ "status": "ok" })) }))
@@ -80,26 +86,35 @@ fn ask(endpoint: Endpoint) -> axum::routing::MethodRouter<Door> {
                     Extension(RequestId(id)): Extension<RequestId>,
                     Extension(Owner(owner)): Extension<Owner>,
                     request: Request| {
-            let (name, question) = match read(&door, endpoint, &id, request).await {
-                Ok(asked) => asked,
-                Err(refusal) => return refusal.into_response(),
-            };
+            let Asked { name, previous, is_stored, question } =
+                match read(&door, endpoint, &id, request).await {
+                    Ok(asked) => asked,
+                    Err(refusal) => return refusal.into_response(),
+                };
             let fleet = door.live.fleet();
             let boarding = Boarding {
                 records: door.records.clone(),
                 pass: door.accounts.enter(&owner),
                 prices: Arc::clone(&fleet.prices),
                 request: id,
-                owner,
+                owner: Arc::clone(&owner),
                 endpoint,
                 model: name,
+                stored: is_stored.then(|| Stored::makes(&door.responses)),
             };
             let mut flight = Flight::new(boarding, &question.body);
             let rates = match flight.admit() {
                 Ok(rates) => rates,
                 Err(refusal) => return forward::refuse(refusal, flight),
             };
-            let targets = match route::find(&fleet, flight.model()).await {
+            let found = match &previous {
+                None => route::find(&fleet, flight.model()).await,
+                Some(id) => {
+                    let found = door.responses.find(id, &owner);
+                    route::follow(&fleet, flight.model(), id, found).await
+                }
+            };
+            let targets = match found {
                 Ok(targets) => targets,
                 Err(refusal) => return forward::refuse(refusal, flight),
             };
@@ -114,13 +129,18 @@ fn ask(endpoint: Endpoint) -> axum::routing::MethodRouter<Door> {
     )
 }
 
-/// The model's name and the question, as far as it is read at all.
-async fn read(
-    door: &Door,
-    endpoint: Endpoint,
-    id: &str,
-    request: Request,
-) -> Result<(String, Question), Refusal> {
+/// What is asked of a model, as far as it is read at all.
+struct Asked {
+    /// The model's name.
+    name: String,
+    /// The response that this one follows on.
+    previous: Option<String>,
+    /// The answer may be stored by the backend.
+    is_stored: bool,
+    question: Question,
+}
+
+async fn read(door: &Door, endpoint: Endpoint, id: &str, request: Request) -> Result<Asked, Refusal> {
     let (parts, body) = request.into_parts();
     let (body, room) = body::read(&parts.headers, body, door.limits, &door.room).await?;
     let envelope = Envelope::read(&body)?;
@@ -136,22 +156,20 @@ async fn read(
         true => stream_options::addition(&envelope),
         false => None,
     };
+    let is_response = endpoint == Endpoint::Responses;
+    let previous = match is_response {
+        true => envelope.text("previous_response_id")?.map(Cow::into_owned),
+        false => None,
+    };
+    let is_stored = is_response && envelope.get("store")?.is_none_or(|store| store.get() != "false");
     let infill = match endpoint == Endpoint::Completions && infill::applies(&envelope)? {
         true => Some(Rewrite::new(id, &name, &envelope)?),
         false => None,
     };
     let infill = infill.map(|infill| if usage.is_some() { infill.telling_usage() } else { infill });
     drop(envelope);
-    Ok((name, Question { headers: parts.headers, body, model, infill, usage, _room: room }))
-}
-
-async fn stored() -> Refusal {
-    Refusal::client(
-        StatusCode::NOT_FOUND,
-        "response_not_found",
-        "The broker keeps no responses, and does not know which backend may have stored this one. Send the whole \
-         conversation with `\"store\": false` instead.",
-    )
+    let question = Question { headers: parts.headers, body, model, infill, usage, about: None, _room: room };
+    Ok(Asked { name, previous, is_stored, question })
 }
 
 async fn nothing(request: Request) -> Refusal {

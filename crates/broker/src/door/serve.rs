@@ -1,5 +1,6 @@
 //! Connections: as many and as slow as we allow, and let go gracefully at the end.
 
+use super::awake::awake;
 use super::reader::Reader;
 use axum::Router;
 use hyper::server::conn::http1;
@@ -72,7 +73,7 @@ where
         .serve_connection(TokioIo::new(Reader::new(stream, READ_WITHIN)), service);
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {
-        ended = served.as_mut() => ended,
+        ended = awake(served.as_mut()) => ended,
         () = stop.cancelled() => {
             served.as_mut().graceful_shutdown();
             served.await

@@ -1,6 +1,7 @@
 //! The ledger's file: its tables, how it is opened, and how requests get into it and out of it again.
 
 use super::calendar::hour;
+use super::currency;
 use super::row::{self, natural, whole};
 use super::sums::{Firsts, Sums};
 use aicockpit_protocol::usage::RequestEntry;
@@ -15,8 +16,10 @@ use std::time::Duration;
 /// One entry for each version. Entries are only ever appended: a published one is never changed.
 ///
 /// `hours` is kept up with each write and outlives `requests`. Its `backend` is empty where none answered; `firsts` are
-/// buckets of milliseconds. `meta` has `raw_from_ms`: from then on all requests are there.
-const VERSIONS: &[&str] = &["CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+/// buckets of milliseconds. `meta` has `raw_from_ms`: from then on all requests are there. A currency is the number of one
+/// of `currencies`, see [`currency`].
+const VERSIONS: &[&str] = &[
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
      CREATE TABLE requests (
          id INTEGER PRIMARY KEY,
          request TEXT NOT NULL,
@@ -57,7 +60,33 @@ const VERSIONS: &[&str] = &["CREATE TABLE meta (key TEXT PRIMARY KEY, value INTE
          stream_ms REAL NOT NULL,
          firsts BLOB NOT NULL,
          PRIMARY KEY (start_ms, model, backend, owner)
-     ) STRICT, WITHOUT ROWID;"];
+     ) STRICT, WITHOUT ROWID;",
+    "CREATE TABLE currencies (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
+     INSERT INTO currencies (id, name) VALUES (0, '');
+     ALTER TABLE requests ADD COLUMN currency INTEGER NOT NULL DEFAULT 0;
+     CREATE TABLE hours_2 (
+         start_ms INTEGER NOT NULL,
+         model TEXT NOT NULL,
+         backend TEXT NOT NULL,
+         owner TEXT NOT NULL,
+         currency INTEGER NOT NULL,
+         requests INTEGER NOT NULL,
+         failed INTEGER NOT NULL,
+         refused INTEGER NOT NULL,
+         cancelled INTEGER NOT NULL,
+         input_tokens INTEGER NOT NULL,
+         output_tokens INTEGER NOT NULL,
+         cost REAL NOT NULL,
+         stream_tokens INTEGER NOT NULL,
+         stream_ms REAL NOT NULL,
+         firsts BLOB NOT NULL,
+         PRIMARY KEY (start_ms, model, backend, owner, currency)
+     ) STRICT, WITHOUT ROWID;
+     INSERT INTO hours_2 SELECT start_ms, model, backend, owner, 0, requests, failed, refused, cancelled, input_tokens,
+         output_tokens, cost, stream_tokens, stream_ms, firsts FROM hours;
+     DROP TABLE hours;
+     ALTER TABLE hours_2 RENAME TO hours;",
+];
 
 static MIGRATIONS: LazyLock<Migrations<'static>> =
     LazyLock::new(|| Migrations::new(VERSIONS.iter().map(|sql| M::up(sql)).collect()));
@@ -194,6 +223,7 @@ struct Of {
     model: String,
     backend: String,
     owner: String,
+    currency: i64,
 }
 
 /// The models of one hour that no server was asked for.
@@ -234,22 +264,31 @@ pub(super) fn write<'a>(
     // The lock from the beginning: sums are read and written back.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut hours: HashMap<Of, Sums> = HashMap::new();
+    let mut currencies: HashMap<&str, i64> = HashMap::new();
     {
-        let places = (1..=row::COLUMNS.split(',').count()).map(|at| format!("?{at}"));
+        let places = (1..=row::COLUMNS.split(',').count() + 1).map(|at| format!("?{at}"));
         let sql = format!(
-            "INSERT INTO requests ({}) VALUES ({})",
+            "INSERT INTO requests ({}, currency) VALUES ({})",
             row::COLUMNS,
             places.collect::<Vec<_>>().join(", ")
         );
         let mut insert = transaction.prepare_cached(&sql)?;
         for entry in entries {
-            row::insert(&mut insert, entry)?;
+            let currency = match entry.currency.as_deref() {
+                None => 0,
+                Some(name) => match currencies.get(name) {
+                    Some(number) => *number,
+                    None => *currencies.entry(name).or_insert(currency::number(&transaction, name)?),
+                },
+            };
+            row::insert(&mut insert, entry, currency)?;
             let start_ms = hour(zone, entry.at_ms);
             let of = Of {
                 start_ms,
                 model: strangers.name(start_ms, entry),
                 backend: entry.backend.clone().unwrap_or_default(),
                 owner: entry.owner.clone(),
+                currency,
             };
             hours.entry(of).or_default().count(entry);
         }
@@ -261,10 +300,11 @@ pub(super) fn write<'a>(
 }
 
 fn add(connection: &Connection, of: &Of, sums: &mut Sums) -> rusqlite::Result<()> {
-    let key = params![of.start_ms, of.model, of.backend, of.owner];
+    let key = params![of.start_ms, of.model, of.backend, of.owner, of.currency];
     let before = connection
         .prepare_cached(&format!(
-            "SELECT {HOUR_COLUMNS} FROM hours WHERE start_ms = ?1 AND model = ?2 AND backend = ?3 AND owner = ?4"
+            "SELECT {HOUR_COLUMNS} FROM hours
+             WHERE start_ms = ?1 AND model = ?2 AND backend = ?3 AND owner = ?4 AND currency = ?5"
         ))?
         .query_row(key, |row| read_sums(row, 0))
         .optional()?;
@@ -274,14 +314,15 @@ fn add(connection: &Connection, of: &Of, sums: &mut Sums) -> rusqlite::Result<()
     let sum = &sums.sum;
     connection
         .prepare_cached(&format!(
-            "INSERT OR REPLACE INTO hours (start_ms, model, backend, owner, {HOUR_COLUMNS})
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+            "INSERT OR REPLACE INTO hours (start_ms, model, backend, owner, currency, {HOUR_COLUMNS})
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
         ))?
         .execute(params![
             of.start_ms,
             of.model,
             of.backend,
             of.owner,
+            of.currency,
             whole(sum.requests),
             whole(sum.failed),
             whole(sum.refused),
@@ -375,12 +416,52 @@ pub(super) fn forget_hours(connection: &Connection, until_ms: i64) -> rusqlite::
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     #[test]
     fn the_tables_can_be_made() {
         assert_eq!(MIGRATIONS.validate(), Ok(()));
+    }
+
+    /// A file as the first version left it: a request of half a dollar.
+    pub(in crate::ledger) fn of_the_first_version(path: &Path) -> Connection {
+        let mut old = Connection::open(path).unwrap();
+        Migrations::new(vec![M::up(VERSIONS[0])]).to_latest(&mut old).unwrap();
+        old.execute_batch(
+            "INSERT INTO requests VALUES (1, 'r', 5, 'ann', 'responses', 'fast', NULL, NULL, 1, 0, 200, 'complete', 1, 2,
+                 0.5, 0, 0, 7, 9);
+             INSERT INTO hours VALUES (0, 'fast', '', 'ann', 1, 0, 0, 0, 1, 2, 0.5, 0, 0, x'');",
+        )
+        .unwrap();
+        old
+    }
+
+    #[test]
+    fn costs_from_before_currencies_are_in_the_one_that_is_named_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        let old = of_the_first_version(&path);
+        let currencies = |connection: &Connection| {
+            let read = currency::Currencies::read(connection).unwrap();
+            (read.column, read.last(connection).unwrap().map(str::to_owned))
+        };
+        assert_eq!(currencies(&open_to_read(&path).unwrap()), ("0", None), "it is read as it is");
+        drop(old);
+        let connection = open(&path).unwrap();
+        assert_eq!(currencies(&connection), ("currency", None));
+        currency::name_unknown(&connection, "USD").unwrap();
+        currency::name_unknown(&connection, "EUR").unwrap();
+        assert_eq!(currencies(&connection), ("currency", Some("USD".to_owned())));
+        assert_eq!(currency::number(&connection, "USD").unwrap(), 0);
+        assert_eq!(currency::number(&connection, "EUR").unwrap(), 1);
+        assert_eq!(currency::number(&connection, "EUR").unwrap(), 1);
+        let sums = connection.query_row(
+            &format!("SELECT {HOUR_COLUMNS} FROM hours WHERE currency = 0"),
+            [],
+            |row| read_sums(row, 0),
+        );
+        assert_eq!(sums.unwrap().sum.cost, 0.5);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The usage ledger: who asked which model, how much, and how long it took.
 //!
 //! **Invariant:** serving never waits for it. Telling it of a request is a push onto a bounded queue; a thread of its
-//! own writes. What it cannot write it keeps in memory, and what is too much for that it counts as lost. No prompt, no
+//! own writes, and is woken for a batch, not for each request. What it cannot write it keeps in memory, and what is too much for that it counts as lost. No prompt, no
 //! answer and no key is ever in it.
 //!
 //! Single requests stay for 90 days; the sums of each hour stay.
 
 pub(crate) mod calendar;
+mod currency;
 mod database;
 mod query;
 pub(crate) mod row;
@@ -24,10 +25,12 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use writer::{Message, Writer};
+use writer::{BATCH, Message, Writer};
 
 /// Requests that wait for the thread that writes.
 const QUEUE: usize = 8192;
+/// Questions and news that wait for it.
+const MESSAGES: usize = 256;
 /// Requests that are kept in memory while they cannot be written.
 const WAITING: usize = 10_000;
 /// Single requests in a file at most, about one gigabyte.
@@ -82,6 +85,8 @@ struct Lost {
 
 struct Shared {
     setup: Setup,
+    /// Those that have ended and that the thread has not taken yet. Held for a push, or for taking them all.
+    told: Mutex<Vec<RequestEntry>>,
     state: Mutex<State>,
     lost: Mutex<Lost>,
 }
@@ -89,6 +94,10 @@ struct Shared {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn told(&self) -> MutexGuard<'_, Vec<RequestEntry>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lose(&self, requests: u64, why: &str) {
@@ -116,7 +125,7 @@ impl Handle {
     /// Begins at the first use: a ledger in memory that nobody uses costs nothing.
     fn thread(&self) -> Option<&Thread> {
         let start = || {
-            let (messages, received) = sync_channel(self.shared.setup.queue);
+            let (messages, received) = sync_channel(MESSAGES);
             let writer = Writer::new(Arc::clone(&self.shared));
             let thread = std::thread::Builder::new().name("usage-ledger".to_owned());
             match thread.spawn(move || writer.run(&received)) {
@@ -170,7 +179,8 @@ impl UsageLedger {
 
     fn with(setup: Setup) -> Self {
         let is_file = setup.path.is_some();
-        let shared = Shared { setup, state: Mutex::default(), lost: Mutex::default() };
+        let shared =
+            Shared { setup, told: Mutex::default(), state: Mutex::default(), lost: Mutex::default() };
         let handle = Handle { shared: Arc::new(shared), thread: OnceLock::new() };
         if is_file {
             handle.thread();
@@ -184,10 +194,30 @@ impl UsageLedger {
         let Some(thread) = self.0.thread() else {
             return shared.lose(1, "there is no thread to write them");
         };
-        match thread.messages.try_send(Message::Ended(Box::new(row::entry(outcome)))) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => shared.lose(1, "they ended faster than they could be written"),
-            Err(TrySendError::Disconnected(_)) => shared.lose(1, "the thread that writes them has ended"),
+        let entry = row::entry(outcome);
+        let mut told = shared.told();
+        if told.len() >= shared.setup.queue {
+            drop(told);
+            return shared.lose(1, "they ended faster than they could be written");
+        }
+        told.push(entry);
+        // The first begins to wait for others, and a batch is full: between the two the thread sleeps.
+        let wakes = matches!(told.len(), 1 | BATCH);
+        drop(told);
+        // One that has much to do looks at all that was told anyhow.
+        if wakes && let Err(TrySendError::Disconnected(_)) = thread.messages.try_send(Message::Ended) {
+            let left = std::mem::take(&mut *shared.told()).len();
+            shared.lose(left as u64, "the thread that writes them has ended");
+        }
+    }
+
+    /// Says what currency the settings' prices are in. Costs from before currencies were kept are in this one from now on,
+    /// unless that was said before.
+    pub(crate) fn priced_in(&self, currency: &str) {
+        // A ledger that begins with its process has no such costs.
+        if let Some(Some(thread)) = self.0.thread.get() {
+            // Where the thread has ended, nothing is written.
+            let _ = thread.messages.send(Message::PricedIn(currency.to_owned()));
         }
     }
 
@@ -197,19 +227,20 @@ impl UsageLedger {
         self.write(true, None)
     }
 
-    /// Sums and their course. Blocks; a failure to read is told as [`UsageReport::why_lost`].
+    /// Sums and their course, with the costs of one currency: those of others are not added, only named. Blocks; a failure
+    /// to read is told as [`UsageReport::why_lost`].
     pub fn report(&self, query: &UsageQuery, currency: &str) -> UsageReport {
         let now_ms = (self.0.shared.setup.now)();
-        let mut report = self.ask(|ledger| query::report(ledger, query, now_ms));
+        let mut report = self.ask(|ledger| query::report(ledger, query, currency, now_ms));
         let (lost, why) = self.lost();
         if let Ok(report) = &mut report {
             report.why_lost = why.filter(|_| lost > 0);
         }
         let mut report = report.unwrap_or_else(|error| UsageReport {
+            currency: currency.to_owned(),
             why_lost: Some(format!("the ledger cannot be read: {error}")),
             ..UsageReport::default()
         });
-        report.currency = currency.to_owned();
         report.lost = lost;
         report
     }
@@ -219,9 +250,10 @@ impl UsageLedger {
         self.ask(|ledger| query::requests(ledger, query)).unwrap_or_default()
     }
 
-    /// Sums by owner of all requests that came at `from_ms` (milliseconds since 1970) or later. Blocks.
-    pub fn sums_since(&self, from_ms: i64) -> HashMap<String, UsageSum> {
-        self.ask(|ledger| query::sums_since(ledger, from_ms)).unwrap_or_default()
+    /// Sums by owner of all requests that came at `from_ms` (milliseconds since 1970) or later, with the costs of one
+    /// currency. Blocks.
+    pub fn sums_since(&self, from_ms: i64, currency: &str) -> HashMap<String, UsageSum> {
+        self.ask(|ledger| query::sums_since(ledger, from_ms, currency)).unwrap_or_default()
     }
 
     /// Requests since the start that could not be written down, and why the last of them could not.
@@ -271,19 +303,42 @@ pub struct LedgerError {
     why: String,
 }
 
-/// A report from the ledger in a file that another process may be writing. The file is not changed. Blocks.
+/// A report from the ledger in a file that another process may be writing, with the costs of one currency; without one,
+/// of the last request's. The file is not changed. Blocks.
 ///
 /// # Errors
 /// There is no such file, or no ledger in it.
-pub fn report_of_file(path: &Path, query: &UsageQuery, currency: &str) -> Result<UsageReport, LedgerError> {
+pub fn report_of_file(
+    path: &Path,
+    query: &UsageQuery,
+    currency: Option<&str>,
+) -> Result<UsageReport, LedgerError> {
+    in_file(path, |ledger, connection| {
+        let known = currency::Currencies::read(connection)?;
+        let last = known.last(connection)?.unwrap_or_default();
+        query::report(ledger, query, currency.unwrap_or(last), now_ms())
+    })
+}
+
+/// Single requests from the ledger in a file, as [`report_of_file`]; the newest first.
+///
+/// # Errors
+/// As [`report_of_file`].
+pub fn requests_of_file(path: &Path, query: &RequestsQuery) -> Result<Vec<RequestEntry>, LedgerError> {
+    in_file(path, |ledger, _| query::requests(ledger, query))
+}
+
+fn in_file<T>(
+    path: &Path,
+    read: impl FnOnce(&Ledger<'_>, &Connection) -> rusqlite::Result<T>,
+) -> Result<T, LedgerError> {
     let told = |why: String| LedgerError { path: path.to_owned(), why };
     let connection = database::open_to_read(path).map_err(|trouble| match trouble {
         database::Trouble::Damaged(why) | database::Trouble::Other(why) => told(why),
     })?;
     let (waiting, zone) = (VecDeque::new(), TimeZone::system());
     let ledger = Ledger { database: Some(&connection), waiting: &waiting, zone: &zone };
-    let report = query::report(&ledger, query, now_ms()).map_err(|error| told(error.to_string()))?;
-    Ok(UsageReport { currency: currency.to_owned(), ..report })
+    read(&ledger, &connection).map_err(|error| told(error.to_string()))
 }
 
 fn now_ms() -> i64 {

@@ -2,6 +2,7 @@
 //! within an hour.
 
 use super::calendar::{HOUR_MS, days, hour, hours};
+use super::currency::Currencies;
 use super::database::{HOUR_COLUMNS, raw_from, read_sums};
 use super::row;
 use super::sums::Sums;
@@ -11,7 +12,7 @@ use aicockpit_protocol::usage::{
 };
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, ToSql, params};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Range;
 
 /// Most steps of a report: a hundred days by hours, ten years by days.
@@ -64,11 +65,16 @@ impl Group {
     }
 }
 
-/// Makes a report.
+/// Makes a report, with the costs of one currency.
 ///
 /// # Errors
 /// The database cannot be read.
-pub(super) fn report(ledger: &Ledger<'_>, query: &UsageQuery, now_ms: i64) -> rusqlite::Result<UsageReport> {
+pub(super) fn report(
+    ledger: &Ledger<'_>,
+    query: &UsageQuery,
+    currency: &str,
+    now_ms: i64,
+) -> rusqlite::Result<UsageReport> {
     let (from, mut to) = (query.from_ms.max(0), query.to_ms);
     let longest = MOST_STEPS * if query.step == UsageStep::Day { 24 } else { 1 } * HOUR_MS;
     if to.saturating_sub(from) > longest {
@@ -76,17 +82,17 @@ pub(super) fn report(ledger: &Ledger<'_>, query: &UsageQuery, now_ms: i64) -> ru
         to = to.min(now_ms.saturating_add(24 * HOUR_MS));
     }
     if from >= to {
-        return Ok(UsageReport::default());
+        return Ok(UsageReport { currency: currency.to_owned(), ..UsageReport::default() });
     }
     let steps = match query.step {
         UsageStep::Hour => hours(ledger.zone, from, to, MOST_STEPS),
         UsageStep::Day => days(ledger.zone, from, to, MOST_STEPS),
     };
     let mut groups: HashMap<String, Group> = HashMap::new();
-    let mut total = UsageSum::default();
+    let mut total = Sums::default();
     let from = from.max(steps.first().copied().unwrap_or(from));
-    fold(ledger, from..to, query.by, |name, at, sums| {
-        add(&mut total, &sums.sum);
+    let others = fold(ledger, from..to, query.by, currency, |name, at, sums| {
+        total.add(sums);
         let step = steps.partition_point(|start| *start <= at).saturating_sub(1);
         if !groups.contains_key(name) {
             groups.insert(name.to_owned(), Group::default());
@@ -109,36 +115,59 @@ pub(super) fn report(ledger: &Ledger<'_>, query: &UsageQuery, now_ms: i64) -> ru
     }
     Ok(UsageReport {
         groups: groups.into_iter().map(|(name, group)| group.finish(name, steps.len())).collect(),
+        currency: currency.to_owned(),
+        other_currencies: others.into_iter().collect(),
         steps,
-        total,
+        total: total.sum,
+        first_ms: total.firsts.median(),
+        tokens_per_second: total.tokens_per_second(),
         ..UsageReport::default()
     })
 }
 
-/// Sums by owner, of all that came at `from_ms` or later.
+/// Sums by owner, of all that came at `from_ms` or later, with the costs of one currency.
 ///
 /// # Errors
 /// The database cannot be read.
-pub(super) fn sums_since(ledger: &Ledger<'_>, from_ms: i64) -> rusqlite::Result<HashMap<String, UsageSum>> {
+pub(super) fn sums_since(
+    ledger: &Ledger<'_>,
+    from_ms: i64,
+    currency: &str,
+) -> rusqlite::Result<HashMap<String, UsageSum>> {
     let mut owners: HashMap<String, UsageSum> = HashMap::new();
-    fold(ledger, from_ms..i64::MAX, UsageBy::Owner, |owner, _, sums| match owners.get_mut(owner) {
-        Some(sum) => add(sum, &sums.sum),
-        None => drop(owners.insert(owner.to_owned(), sums.sum)),
+    fold(ledger, from_ms..i64::MAX, UsageBy::Owner, currency, |owner, _, sums| {
+        match owners.get_mut(owner) {
+            Some(sum) => add(sum, &sums.sum),
+            None => drop(owners.insert(owner.to_owned(), sums.sum)),
+        }
     })?;
     Ok(owners)
 }
 
-/// Goes through all that a range holds: a name, when it was, and how much.
+/// Goes through all that a range holds: a name, when it was, and how much, with the costs of one currency. Where nobody
+/// knows what a cost is in, it is in that one. The other currencies in which something cost.
 fn fold(
     ledger: &Ledger<'_>,
     range: Range<i64>,
     by: UsageBy,
+    wanted: &str,
     mut each: impl FnMut(&str, i64, &Sums),
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<BTreeSet<String>> {
+    let mut others = BTreeSet::new();
+    let mut each = |name: &str, at_ms: i64, mut sums: Sums, currency: Option<&str>| {
+        if let Some(other) = currency.filter(|currency| *currency != wanted) {
+            if sums.sum.cost > 0.0 && !others.contains(other) {
+                others.insert(other.to_owned());
+            }
+            sums.sum.cost = 0.0;
+        }
+        each(name, at_ms, &sums);
+    };
     for entry in ledger.waiting.iter().filter(|entry| range.contains(&entry.at_ms)) {
-        each(name(entry, by), entry.at_ms, &one(entry));
+        each(name(entry, by), entry.at_ms, one(entry), entry.currency.as_deref());
     }
-    let Some(database) = ledger.database else { return Ok(()) };
+    let Some(database) = ledger.database else { return Ok(others) };
+    let currencies = Currencies::read(database)?;
     let since = raw_from(database)?;
     // Hours that lie in the range with all they have, and what is before and after them.
     let (first, last) = (hour(ledger.zone, range.start), hour(ledger.zone, range.end));
@@ -152,30 +181,33 @@ fn fold(
         whole.end = last;
         edges.push(last..range.end);
     }
-    let (column, raw) = match by {
-        UsageBy::Model => ("model", "model"),
-        UsageBy::Backend => ("backend", "coalesce(backend, '')"),
-        UsageBy::Owner => ("owner", "owner"),
+    let column = match by {
+        UsageBy::Model => "model",
+        UsageBy::Backend => "backend",
+        UsageBy::Owner => "owner",
     };
     let mut hours = database.prepare_cached(&format!(
-        "SELECT {column}, start_ms, {HOUR_COLUMNS} FROM hours WHERE start_ms >= ?1 AND start_ms < ?2"
+        "SELECT {column}, start_ms, {}, {HOUR_COLUMNS} FROM hours WHERE start_ms >= ?1 AND start_ms < ?2",
+        currencies.column
     ))?;
     let mut rows = hours.query([whole.start, whole.end])?;
     while let Some(row) = rows.next()? {
-        each(row.get_ref(0)?.as_str()?, row.get(1)?, &read_sums(row, 2)?);
+        let currency = currencies.name(row.get(2)?);
+        each(row.get_ref(0)?.as_str()?, row.get(1)?, read_sums(row, 3)?, currency);
     }
     let mut requests = database.prepare_cached(&format!(
-        "SELECT id, {}, {raw} FROM requests WHERE at_ms >= ?1 AND at_ms < ?2",
-        row::COLUMNS
+        "SELECT id, {}, {} FROM requests WHERE at_ms >= ?1 AND at_ms < ?2",
+        row::COLUMNS,
+        currencies.column
     ))?;
     for edge in edges {
         let mut rows = requests.query(params![edge.start, edge.end])?;
         while let Some(row) = rows.next()? {
-            let entry = row::read(row)?;
-            each(name(&entry, by), entry.at_ms, &one(&entry));
+            let entry = row::read(row, &currencies)?;
+            each(name(&entry, by), entry.at_ms, one(&entry), entry.currency.as_deref());
         }
     }
-    Ok(())
+    Ok(others)
 }
 
 fn one(entry: &RequestEntry) -> Sums {
@@ -222,11 +254,13 @@ pub(super) fn requests(ledger: &Ledger<'_>, query: &RequestsQuery) -> rusqlite::
     if query.only_troubled {
         conditions.push_str(" AND ended <> 'complete'");
     }
+    let currencies = Currencies::read(database)?;
     let mut found = database.prepare_cached(&format!(
-        "SELECT id, {} FROM requests WHERE {conditions} ORDER BY id DESC LIMIT ?2",
-        row::COLUMNS
+        "SELECT id, {}, {} FROM requests WHERE {conditions} ORDER BY id DESC LIMIT ?2",
+        row::COLUMNS,
+        currencies.column
     ))?;
-    for entry in found.query_map(values.as_slice(), row::read)? {
+    for entry in found.query_map(values.as_slice(), |row| row::read(row, &currencies))? {
         page.push(entry?);
     }
     Ok(page)

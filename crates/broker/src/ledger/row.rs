@@ -1,5 +1,6 @@
 //! A request as the ledger keeps it.
 
+use super::currency::Currencies;
 use crate::flight::Outcome;
 use aicockpit_protocol::usage::{RequestEnd, RequestEntry};
 use rusqlite::{Row, Statement, params};
@@ -8,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 /// Most bytes of a name that is kept. Clients make up names of models as they like.
 const MOST_NAME: usize = 200;
 
-/// The columns, in the order of [`insert`] and [`read`].
+/// The columns besides `currency`, in the order of [`insert`] and [`read`].
 pub(super) const COLUMNS: &str = "request, at_ms, owner, endpoint, model, backend, backend_model, attempts, streamed, \
      status, ended, input_tokens, output_tokens, cost, queued_ms, before_ms, first_ms, total_ms";
 
@@ -35,6 +36,7 @@ pub(super) fn entry(outcome: &Outcome) -> RequestEntry {
         input_tokens: used.map(|used| used.input_tokens),
         output_tokens: used.map(|used| used.output_tokens),
         cost: outcome.cost,
+        currency: Some(outcome.currency.as_ref().to_owned()),
         queued_ms: ms(outcome.queued),
         before_ms: ms(outcome.before),
         first_ms: outcome.first_byte.map(ms),
@@ -89,8 +91,12 @@ pub(super) fn natural(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// Adds a row by a statement that takes [`COLUMNS`].
-pub(super) fn insert(statement: &mut Statement<'_>, entry: &RequestEntry) -> rusqlite::Result<()> {
+/// Adds a row by a statement that takes [`COLUMNS`], and the number of the currency.
+pub(super) fn insert(
+    statement: &mut Statement<'_>,
+    entry: &RequestEntry,
+    currency: i64,
+) -> rusqlite::Result<()> {
     statement.execute(params![
         entry.request,
         entry.at_ms,
@@ -110,12 +116,13 @@ pub(super) fn insert(statement: &mut Statement<'_>, entry: &RequestEntry) -> rus
         entry.before_ms,
         entry.first_ms,
         entry.total_ms,
+        currency,
     ])?;
     Ok(())
 }
 
-/// Reads `id` and [`COLUMNS`].
-pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<RequestEntry> {
+/// Reads `id`, [`COLUMNS`], and the currency.
+pub(super) fn read(row: &Row<'_>, currencies: &Currencies) -> rusqlite::Result<RequestEntry> {
     Ok(RequestEntry {
         id: row.get(0)?,
         request: row.get(1)?,
@@ -132,6 +139,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<RequestEntry> {
         input_tokens: row.get::<_, Option<i64>>(12)?.map(natural),
         output_tokens: row.get::<_, Option<i64>>(13)?.map(natural),
         cost: row.get(14)?,
+        currency: currencies.name(row.get(19)?).map(str::to_owned),
         queued_ms: row.get(15)?,
         before_ms: row.get(16)?,
         first_ms: row.get(17)?,

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
 
 fn ms(text: &str) -> i64 {
     text.parse::<Timestamp>().unwrap().as_millisecond()
@@ -20,6 +21,11 @@ fn noon() -> i64 {
 
 fn setup(path: Option<PathBuf>, zone: &str) -> Setup {
     Setup { zone: TimeZone::get(zone).unwrap(), now: noon, ..Setup::new(path) }
+}
+
+/// In a file, while what is from the beginning of 1970 is not old.
+fn setup_now(path: &Path) -> Setup {
+    Setup { now: || DAY, ..setup(Some(path.to_owned()), "UTC") }
 }
 
 fn outcome(at_ms: i64) -> Outcome {
@@ -40,6 +46,7 @@ fn outcome(at_ms: i64) -> Outcome {
         malformed: 0,
         at: UNIX_EPOCH + Duration::from_millis(u64::try_from(at_ms).unwrap()),
         cost: 0.5,
+        currency: "EUR".into(),
         queued: Duration::from_millis(1),
         before: Duration::from_millis(2),
         first_byte: Some(Duration::from_millis(100)),
@@ -108,13 +115,104 @@ fn a_report_adds_up_what_was_told() {
         let by_backend = ledger.report(&UsageQuery { by: UsageBy::Backend, ..asked }, "EUR");
         let names: Vec<_> = by_backend.groups.iter().map(|group| group.name.as_str()).collect();
         assert_eq!(names, ["box", ""], "the last one is of requests that no server answered");
-        let owners = ledger.sums_since(day + 2 * HOUR);
+        let owners = ledger.sums_since(day + 2 * HOUR, "EUR");
         assert_eq!((owners["ann"].requests, owners["bob"].output_tokens), (1, 20));
         assert_eq!(
             ledger.report(&query(day, day, UsageBy::Model, UsageStep::Day), ""),
             UsageReport::default()
         );
     }
+}
+
+#[test]
+fn speeds_of_all_are_made_from_all_requests_and_not_from_groups() {
+    let (_folder, ledgers) = both("UTC");
+    for ledger in ledgers {
+        // Nine fast ones and three slow ones: the median over all is a fast one, whatever the groups are.
+        for (model, count, first, rest) in [("fast", 9, 50, 100), ("slow", 3, 5000, 1000)] {
+            for _ in 0..count {
+                let first_byte = Duration::from_millis(first);
+                let total = Duration::from_millis(2 + rest) + first_byte;
+                ledger.note(&Outcome { first_byte: Some(first_byte), total, ..of("ann", model, noon()) });
+            }
+        }
+        let report = ledger.report(&UsageQuery { to_ms: noon() + HOUR, ..all() }, "EUR");
+        let firsts: Vec<_> = report.groups.iter().map(|group| group.first_ms.unwrap()).collect();
+        assert!(firsts[0] < 55.0 && firsts[1] > 4500.0, "{firsts:?}");
+        assert_eq!(report.first_ms, Some(firsts[0]));
+        assert_eq!(report.tokens_per_second, Some(240.0 / 3.9), "240 tokens in 9 * 0.1 and 3 seconds");
+        let none = ledger.report(&query(0, HOUR, UsageBy::Model, UsageStep::Day), "EUR");
+        assert_eq!((none.first_ms, none.tokens_per_second), (None, None));
+    }
+}
+
+#[test]
+fn costs_of_several_currencies_are_not_added() {
+    let (folder, ledgers) = both("UTC");
+    for ledger in ledgers {
+        let priced =
+            |currency: &str, cost: f64, at: i64| Outcome { currency: currency.into(), cost, ..outcome(at) };
+        for (currency, cost, at) in [
+            ("USD", 0.5, noon()),
+            ("USD", 2.0, noon() + 10),
+            ("EUR", 8.0, noon() + 20),
+            ("GBP", 0.0, noon() + 30),
+            ("EUR", 32.0, noon() + HOUR),
+        ] {
+            ledger.note(&priced(currency, cost, at));
+        }
+        let costs = |query: &UsageQuery, currency: &str| {
+            let report = ledger.report(query, currency);
+            assert_eq!(report.currency, currency);
+            assert_eq!(report.groups.iter().map(|group| group.sum.cost).sum::<f64>(), report.total.cost);
+            (report.total.requests, report.total.cost, report.other_currencies.join(" "))
+        };
+        let all = all();
+        assert_eq!(costs(&all, "EUR"), (5, 40.0, "USD".to_owned()));
+        assert_eq!(costs(&all, "USD"), (5, 2.5, "EUR".to_owned()));
+        assert_eq!(
+            costs(&all, "JPY"),
+            (5, 0.0, "EUR USD".to_owned()),
+            "what costs nothing is in no currency"
+        );
+        // Within an hour, where single requests are read.
+        let within = query(noon() + 5, noon() + 25, UsageBy::Owner, UsageStep::Hour);
+        assert_eq!(costs(&within, "USD"), (2, 2.0, "EUR".to_owned()));
+        let since = ledger.sums_since(noon() + HOUR, "USD");
+        assert_eq!((since["ann"].requests, since["ann"].cost), (1, 0.0));
+        let entries = ledger.requests(&RequestsQuery { limit: 2, ..RequestsQuery::default() });
+        let told: Vec<_> = entries.iter().map(|entry| (entry.currency.as_deref(), entry.cost)).collect();
+        assert_eq!(told, [(Some("EUR"), 32.0), (Some("GBP"), 0.0)]);
+    }
+    let read = report_of_file(&folder.path().join("usage.sqlite"), &all(), None).unwrap();
+    assert_eq!((read.currency.as_str(), read.total.cost), ("EUR", 40.0), "the last request's");
+}
+
+#[test]
+fn old_dollars_stay_dollars_when_the_settings_say_euro() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("usage.sqlite");
+    drop(database::tests::of_the_first_version(&path));
+    let query = UsageQuery { to_ms: DAY, ..all() };
+    let read = report_of_file(&path, &query, None).unwrap();
+    assert_eq!((read.currency.as_str(), read.total.cost), ("", 0.5), "a file of then can be read as it is");
+    let open = || UsageLedger::with(setup_now(&path));
+    let cost = |ledger: &UsageLedger, currency: &str| {
+        let report = ledger.report(&query, currency);
+        (report.total.cost, report.other_currencies)
+    };
+    let ledger = open();
+    assert_eq!(cost(&ledger, "CHF"), (0.5, vec![]), "until somebody says what it is");
+    ledger.priced_in("USD");
+    assert_eq!(cost(&ledger, "USD"), (0.5, vec![]));
+    drop(ledger);
+    let ledger = open();
+    ledger.priced_in("EUR");
+    assert_eq!(cost(&ledger, "EUR"), (0.0, vec!["USD".to_owned()]));
+    ledger.note(&Outcome { currency: "USD".into(), ..outcome(7) });
+    assert_eq!(cost(&ledger, "USD"), (1.0, vec![]), "old and new ones are one sum");
+    let entries = ledger.requests(&RequestsQuery::default());
+    assert!(entries.iter().all(|entry| entry.currency.as_deref() == Some("USD")), "{entries:?}");
 }
 
 #[test]
@@ -382,9 +480,9 @@ fn two_may_write_one_file() {
         assert_eq!((report.total.requests, report.total.output_tokens, report.lost), (4000, 80_000, 0));
         assert!(report.groups.iter().all(|group| group.sum.requests == 2000));
     }
-    let read = report_of_file(&path, &all(), "USD").unwrap();
+    let read = report_of_file(&path, &all(), None).unwrap();
     assert_eq!(read.total.requests, 4000, "also a third, who only reads");
-    let none = report_of_file(&folder.path().join("none"), &all(), "USD").unwrap_err().to_string();
+    let none = report_of_file(&folder.path().join("none"), &all(), None).unwrap_err().to_string();
     assert!(none.contains("none") && !folder.path().join("none").exists(), "{none}");
 }
 
@@ -432,7 +530,7 @@ proptest! {
             prop_assert_eq!(series, wanted);
             prop_assert!(report.steps.is_sorted() && report.steps[0] <= range.start);
         }
-        let since: u64 = ledger.sums_since(range.start).values().map(|sum| sum.requests).sum();
+        let since: u64 = ledger.sums_since(range.start, "EUR").values().map(|sum| sum.requests).sum();
         prop_assert_eq!(since, times.iter().filter(|at| start + *at >= range.start).count() as u64);
     }
 }

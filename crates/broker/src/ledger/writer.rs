@@ -2,9 +2,9 @@
 //! fails.
 
 use super::calendar::{HOUR_MS, hour};
+use super::currency;
 use super::database::{self, Strangers, Trouble};
 use super::{Setup, Shared, State, Store};
-use aicockpit_protocol::usage::RequestEntry;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, MutexGuard};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Longest time that a request waits to be written with others.
 const GATHER: Duration = Duration::from_millis(250);
 /// Requests that are written without waiting for more.
-const BATCH: usize = 256;
+pub(super) const BATCH: usize = 256;
 /// Pause before a file that could not be opened is tried again.
 const OPEN_AGAIN: Duration = Duration::from_secs(30);
 /// Pause before a write that failed is tried again: a full disk may have room by then.
@@ -27,8 +27,8 @@ const MEMORY_HOURS_MS: i64 = 62 * 24 * HOUR_MS;
 
 /// What the writer is told.
 pub(super) enum Message {
-    /// A request has ended.
-    Ended(Box<RequestEntry>),
+    /// Requests have ended: the first since some were taken, or as many as a batch.
+    Ended,
     /// Write what came before this. True is answered where all of it is in the database.
     Write {
         /// Also where it has just failed.
@@ -37,6 +37,8 @@ pub(super) enum Message {
     },
     /// A reader found the file damaged.
     Damaged,
+    /// What currency the settings' prices are in.
+    PricedIn(String),
 }
 
 pub(super) struct Writer {
@@ -47,6 +49,8 @@ pub(super) struct Writer {
     /// After something failed: not before this.
     again: Option<Instant>,
     forget_at: Instant,
+    /// What currency the settings' prices were first said to be in.
+    priced_in: Option<String>,
     /// Requests that were written since old ones were forgotten.
     written: i64,
 }
@@ -54,7 +58,15 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let forget_at = Instant::now();
-        Self { shared, strangers: Strangers::default(), due: None, again: None, forget_at, written: 0 }
+        Self {
+            shared,
+            strangers: Strangers::default(),
+            due: None,
+            again: None,
+            forget_at,
+            priced_in: None,
+            written: 0,
+        }
     }
 
     /// Until nobody is left who could tell of a request.
@@ -63,14 +75,17 @@ impl Writer {
         self.work();
         loop {
             match messages.recv_timeout(self.until_next()) {
-                Ok(Message::Ended(entry)) => self.take(*entry),
+                Ok(Message::Ended) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Message::Write { at_once, answer }) => {
                     let is_written = self.write(at_once);
                     // Who asked may have stopped waiting.
                     let _ = answer.try_send(is_written);
                 }
                 Ok(Message::Damaged) => self.reopen(),
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Message::PricedIn(currency)) => {
+                    self.priced_in.get_or_insert(currency);
+                    self.name_unknown();
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.work();
@@ -95,24 +110,28 @@ impl Writer {
         next.saturating_duration_since(Instant::now())
     }
 
-    fn take(&mut self, entry: RequestEntry) {
-        let most = self.setup().waiting;
+    /// Takes all that was told. What is too much is lost, the oldest first.
+    fn take(&self) {
+        let told = std::mem::take(&mut *self.shared.told());
         let mut state = self.shared.state();
-        state.waiting.push_back(entry);
-        if state.waiting.len() > most {
-            state.waiting.pop_front();
+        state.waiting.extend(told);
+        let beyond = state.waiting.len().saturating_sub(self.setup().waiting);
+        if beyond > 0 {
+            state.waiting.drain(..beyond);
             let why = state.why.clone().unwrap_or_else(|| "it was slow".to_owned());
             drop(state);
-            self.shared.lose(1, &why);
+            self.shared.lose(beyond as u64, &why);
         }
-        self.due.get_or_insert_with(|| Instant::now() + GATHER);
     }
 
     /// Whatever is due.
     fn work(&mut self) {
         let now = Instant::now();
-        let is_full = self.shared.state().waiting.len() >= BATCH;
-        if is_full || self.due.is_some_and(|due| due <= now) {
+        let told = self.shared.told().len();
+        if told > 0 {
+            self.due.get_or_insert(now + GATHER);
+        }
+        if told >= BATCH || self.due.is_some_and(|due| due <= now) {
             self.write(false);
         }
         let often = self.setup().most_requests / 4;
@@ -123,6 +142,7 @@ impl Writer {
 
     /// Writes all that waits. True where nothing waits any more.
     fn write(&mut self, at_once: bool) -> bool {
+        self.take();
         let now = Instant::now();
         if self.again.is_some_and(|again| now < again) && !at_once {
             return self.shared.state().waiting.is_empty();
@@ -182,12 +202,24 @@ impl Writer {
             Ok(store) => {
                 state.store = Some(store);
                 self.again = None;
+                drop(state);
+                self.name_unknown();
             }
             Err(Trouble::Damaged(why) | Trouble::Other(why)) => {
                 self.failed(state, &why, OPEN_AGAIN);
                 // Nothing may wait yet, and the file is to be there when something does.
                 self.due.get_or_insert_with(Instant::now);
             }
+        }
+    }
+
+    /// Says what costs are in that were written before currencies were kept.
+    fn name_unknown(&self) {
+        let state = self.shared.state();
+        let (Some(currency), Some(store)) = (&self.priced_in, &state.store) else { return };
+        if let Err(error) = currency::name_unknown(&store.writer, currency) {
+            // It is said again when the file is opened the next time; until then they count as the asked one.
+            tracing::warn!(%error, "the usage ledger does not keep what old costs are in");
         }
     }
 

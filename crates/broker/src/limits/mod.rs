@@ -104,8 +104,8 @@ impl Accounts {
                 self.0.all.spend(&periods, |spent| sum::add(part(spent), &sum));
             }
         };
-        seed(day, |spent| &mut spent.day);
-        seed(month, |spent| &mut spent.month);
+        seed(day, Spent::of_day);
+        seed(month, Spent::of_month);
     }
 
     /// Takes up other limits. What was used stays used.
@@ -120,6 +120,25 @@ impl Accounts {
         let accounts = self.0.of.read().unwrap_or_else(PoisonError::into_inner);
         for (owner, account) in accounts.iter() {
             account.change(before.of(owner), after.of(owner), now);
+        }
+    }
+
+    /// Takes up another currency, after [`Accounts::replace`]: what was spent in it this day and this month, by owner.
+    /// What was spent in the one before is no part of its budgets.
+    pub(crate) fn exchange(&self, day: &HashMap<String, UsageSum>, month: &HashMap<String, UsageSum>) {
+        let periods = self.0.calendar.periods();
+        let empty = |account: &Account| {
+            account.spend(&periods, |spent| (spent.day.cost, spent.month.cost) = (0.0, 0.0));
+        };
+        empty(&self.0.all);
+        self.0.of.read().unwrap_or_else(PoisonError::into_inner).values().for_each(|account| empty(account));
+        let part: [fn(&mut Spent) -> &mut UsageSum; 2] = [Spent::of_day, Spent::of_month];
+        for (sums, part) in [day, month].into_iter().zip(part) {
+            for (owner, sum) in sums.iter().filter(|(_, sum)| sum.cost > 0.0) {
+                for account in [&*self.account(&owner.as_str().into()), &self.0.all] {
+                    account.spend(&periods, |spent| part(spent).cost += sum.cost);
+                }
+            }
         }
     }
 
@@ -251,9 +270,16 @@ impl Account {
         }
     }
 
-    /// Takes a place and one of the requests of this minute, or neither.
-    fn take(&self, limits: &KeyLimits, whose: Whose<'_>, now: i64) -> Result<Option<Standing>, Refusal> {
-        let most = limits.parallel.unwrap_or(u32::MAX);
+    /// Takes a place and one of the requests of this minute, or neither. One that is not `is_bounded` has a place beside
+    /// those that there are.
+    fn take(
+        &self,
+        limits: &KeyLimits,
+        whose: Whose<'_>,
+        now: i64,
+        is_bounded: bool,
+    ) -> Result<Option<Standing>, Refusal> {
+        let most = limits.parallel.filter(|_| is_bounded).unwrap_or(u32::MAX);
         let more = |open: u32| (open < most).then(|| open + 1);
         if self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_err() {
             return Err(words::parallel(whose, most));
@@ -267,6 +293,14 @@ impl Account {
 }
 
 impl Spent {
+    fn of_day(&mut self) -> &mut UsageSum {
+        &mut self.day
+    }
+
+    fn of_month(&mut self) -> &mut UsageSum {
+        &mut self.month
+    }
+
     /// Begins anew where the day or the month is another one. A clock that is put back ends no period: what was used
     /// stays used until the next one begins.
     fn renew(&mut self, periods: &Periods) {
@@ -298,17 +332,30 @@ impl Pass {
     /// # Errors
     /// 429: whose limit, which, how much of it, when it is renewed and where to change it.
     pub(crate) fn admit(&mut self) -> Result<HeaderMap, Refusal> {
+        self.admit_as(true, true)
+    }
+
+    /// The same for one that asks nothing of a model: who has used up a budget may still fetch, cancel and delete what
+    /// is there. Only where it streams does it count among those at once.
+    ///
+    /// # Errors
+    /// As [`Pass::admit`].
+    pub(crate) fn admit_errand(&mut self, streams: bool) -> Result<HeaderMap, Refusal> {
+        self.admit_as(false, streams)
+    }
+
+    fn admit_as(&mut self, asks_model: bool, is_bounded: bool) -> Result<HeaderMap, Refusal> {
         let set = self.accounts.set();
         let inner = &self.accounts.0;
         let now = self.accounts.now();
         let own = (&*self.account, set.of(&self.owner), Whose::Owner(&self.owner));
         let all = (&inner.all, &set.limits.all, Whose::All);
-        for (account, limits, whose) in [own, all] {
+        for (account, limits, whose) in [own, all].into_iter().filter(|_| asks_model) {
             account.budgets(limits, whose, inner, &set.currency)?;
             account.debts(limits, whose, now)?;
         }
-        let taken = own.0.take(own.1, own.2, now)?;
-        let of_all = all.0.take(all.1, all.2, now).inspect_err(|_| {
+        let taken = own.0.take(own.1, own.2, now, is_bounded)?;
+        let of_all = all.0.take(all.1, all.2, now, is_bounded).inspect_err(|_| {
             own.0.open.fetch_sub(1, Ordering::AcqRel);
             if let Some(per_minute) = own.1.requests_per_minute {
                 own.0.requests.give_back(per_minute);
@@ -333,9 +380,11 @@ impl Pass {
     /// Charges what the request came to.
     pub(crate) fn settle(&self, outcome: &Outcome) {
         let used: Usage = outcome.usage.or(outcome.estimate).unwrap_or_default();
-        let sum = sum::one(outcome.end, used.input_tokens, used.output_tokens, outcome.cost);
         let inner = &self.accounts.0;
         let (set, periods) = (self.accounts.set(), inner.calendar.periods());
+        // Budgets are in the settings' currency. What was begun by other settings may be priced in another one.
+        let cost = if *outcome.currency == *set.currency { outcome.cost } else { 0.0 };
+        let sum = sum::one(outcome.end, used.input_tokens, used.output_tokens, cost);
         let tokens = used.input_tokens.saturating_add(used.output_tokens);
         for (account, limits) in [(&*self.account, set.of(&self.owner)), (&inner.all, &set.limits.all)] {
             account.spend(&periods, |spent| {

@@ -42,6 +42,7 @@ fn outcome(end: End, tokens: u64, cost: f64) -> Outcome {
         malformed: 0,
         at: SystemTime::UNIX_EPOCH,
         cost,
+        currency: "EUR".into(),
         queued: Duration::ZERO,
         before: Duration::ZERO,
         first_byte: None,

@@ -6,7 +6,10 @@ mod ollama;
 mod vllm;
 
 use crate::backend::Backend;
+use crate::flight::Endpoint;
+use crate::refusal::Refusal;
 use aicockpit_protocol::broker::{BackendAbilities, BackendKind, BackendLoad, ModelInfo};
+use bytes::Bytes;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -31,6 +34,21 @@ pub(crate) async fn survey(backend: &Backend) -> Result<(Vec<ModelInfo>, Backend
         BackendKind::Vllm => vllm::survey(backend, &models).await,
     };
     Ok((models, abilities))
+}
+
+/// True for kinds that would answer another question than was asked.
+pub(crate) fn may_refuse(kind: BackendKind) -> bool {
+    kind == BackendKind::Ollama
+}
+
+/// Why a question is not passed on to a server of such a kind.
+pub(crate) async fn refusal(
+    backend: &Backend,
+    model: &str,
+    endpoint: Endpoint,
+    body: &Bytes,
+) -> Option<Refusal> {
+    ollama::prompt::refusal(backend, model, endpoint, body).await
 }
 
 /// True for kinds that say how busy they are.

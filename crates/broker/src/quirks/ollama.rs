@@ -1,5 +1,7 @@
-//! Ollama. Its OpenAI door cannot set the context's length (`num_ctx`): what does not fit is cut without a word. So each
-//! model says how long its context is as Ollama runs it, and how that is changed.
+//! Ollama. Its OpenAI door cannot set the context's length (`num_ctx`), and cuts what does not fit without a word. So each
+//! model says how long its context is as Ollama runs it and how that is changed, and [`prompt`] refuses what would be cut.
+
+pub(super) mod prompt;
 
 use super::TELL_WITHIN;
 use crate::backend::Backend;
@@ -82,15 +84,15 @@ async fn show(backend: &Backend, name: &str) -> Option<Shown> {
     request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     *request.body_mut() = Some(serde_json::json!({ "model": name }).to_string().into());
     let read = async {
-        let answer = backend.send(request).await?.ok()?.error_for_status().ok()?;
-        let body = Limited::new(reqwest::Body::from(answer), MOST_SHOWN).collect().await.ok()?;
+        let answer = backend.send(request).await?.ok().filter(|answer| answer.status().is_success())?;
+        let body = Limited::new(answer.into_body(), MOST_SHOWN).collect().await.ok()?;
         serde_json::from_slice(&body.to_bytes()).ok()
     };
     tokio::time::timeout(TELL_WITHIN, backend.while_allowed(read)).await.ok()??
 }
 
 /// The length that counts is the one it runs with; else the one that its settings ask for. Without either it is
-/// Ollama's own choice, which depends on the machine's memory.
+/// OLLAMA_CONTEXT_LENGTH, or Ollama's own choice by the memory of the machine's GPU.
 fn describe(model: &mut ModelInfo, running: Option<u32>, shown: Option<&Shown>) {
     let set = shown.and_then(|shown| {
         shown.parameters.lines().find_map(|line| line.trim().strip_prefix("num_ctx")?.trim().parse().ok())
@@ -102,18 +104,12 @@ fn describe(model: &mut ModelInfo, running: Option<u32>, shown: Option<&Shown>) 
     model.context_length = running.or(set);
     let change = "To change it, set OLLAMA_CONTEXT_LENGTH for Ollama, or num_ctx in the model's Modelfile.";
     let trained = trained.map(|length| format!(" It was trained with {length} tokens.")).unwrap_or_default();
-    model.note = Some(match model.context_length {
-        Some(length) => {
-            format!(
-                "Ollama runs it with {length} tokens of context and cuts longer prompts silently.{trained} {change}"
-            )
-        }
-        None => {
-            format!(
-                "Ollama chooses its context by memory and cuts longer prompts silently.{trained} {change}"
-            )
-        }
-    });
+    let runs = match model.context_length {
+        Some(length) => format!("Ollama runs it with {length} tokens of context"),
+        None => "Ollama chooses its context when it loads it".to_owned(),
+    };
+    model.note =
+        Some(format!("{runs}; a longer prompt is refused here, as Ollama would cut it.{trained} {change}"));
 }
 
 #[cfg(test)]
@@ -136,7 +132,8 @@ mod tests {
         let (length, note) = described(None, Some(&shown));
         assert_eq!(length, Some(8192));
         assert!(note.contains("8192 tokens") && note.contains("trained with 131072"), "{note}");
+        assert!(note.contains("refused here"), "{note}");
         let (length, note) = described(None, None);
-        assert!(length.is_none() && note.contains("by memory"), "{note}");
+        assert!(length.is_none() && note.contains("when it loads it"), "{note}");
     }
 }

@@ -4,6 +4,7 @@
 mod ask;
 mod common;
 mod crowd;
+mod currency;
 mod discovery;
 mod door;
 mod faults;
@@ -11,8 +12,10 @@ mod infill;
 mod kills;
 mod limits;
 mod offline;
+mod ollama;
 mod on_demand;
 mod passing;
+mod responses;
 mod seen;
 mod stock_client;
 mod tokens;

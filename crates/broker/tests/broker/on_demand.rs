@@ -16,6 +16,7 @@ use futures::future::BoxFuture;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::net::UnixListener;
 
 const CHAT: &str = "/v1/chat/completions";
@@ -201,14 +202,22 @@ async fn a_server_that_sleeps_is_started_when_it_is_asked_and_answers() {
 
 #[tokio::test]
 async fn it_is_held_until_the_answer_has_ended() {
-    let machine = Machine::new(true, false);
+    let machine = Machine::new(false, false);
     let mut serving = serving(&machine, BrokerSettings::default()).await;
-    let mut answer = ask(&serving, CHAT, r#"{"model":"tiny","stream":true}"#).await;
+    let asked = client::open(&serving, CHAT, r#"{"model":"tiny","stream":true}"#).await;
+    until("the wait for it", || machine.waiting.load(Ordering::SeqCst) == 1).await;
+    machine.loaded.open();
+    let mut answer = soon("an answer", client::Answer::read(asked)).await.expect("an answer");
     assert_eq!(answer.part().await, Some(event("one")));
     assert_eq!(machine.in_use(), 1);
     machine.ended.open();
     assert!(answer.body().await.ends_with(DONE));
-    assert_eq!(serving.outcome().await.end, End::Complete);
+    let outcome = serving.outcome().await;
+    assert_eq!(outcome.end, End::Complete);
+    assert!(
+        outcome.queued > Duration::ZERO && outcome.queued <= outcome.before,
+        "loading is no work of ours"
+    );
     assert_eq!(machine.in_use(), 0);
 }
 

@@ -30,6 +30,7 @@ fn outcome(request: String) -> Outcome {
         malformed: 0,
         at: SystemTime::now(),
         cost: 0.5,
+        currency: "USD".into(),
         queued: Duration::ZERO,
         before: Duration::from_millis(2),
         first_byte: Some(Duration::from_millis(100)),

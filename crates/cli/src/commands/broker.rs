@@ -2,7 +2,9 @@
 
 use crate::arguments::BrokerArguments;
 use crate::output::{complain, json, say};
-use aicockpit_broker::{Broker, Limits, Options, SecretString, Secrets, USUAL_PORTS, UsageLedger, discover};
+use aicockpit_broker::{
+    Broker, InspectionListener, Limits, Options, SecretString, Secrets, USUAL_PORTS, UsageLedger, discover,
+};
 use aicockpit_protocol::broker::{BackendKind, BackendSettings, BrokerSettings, ModelAlias, Target};
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -41,7 +43,8 @@ pub(crate) async fn run(options: BrokerArguments, as_json: bool) -> anyhow::Resu
              loopback address, or add --allow-remote where the network is trusted or something before it encrypts."
         );
     }
-    let (settings, secrets) = settings(&options).await?;
+    let (mut settings, secrets) = settings(&options).await?;
+    settings.keep_prompts |= options.keep_prompts;
     let names: Vec<String> = settings.backends.iter().map(|backend| backend.name.clone()).collect();
     let limits = Limits { max_body: options.max_body, ..Limits::default() };
     let ledger = UsageLedger::open(options.ledger);
@@ -57,6 +60,13 @@ pub(crate) async fn run(options: BrokerArguments, as_json: bool) -> anyhow::Resu
         None => None,
     };
     let metrics_address = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
+    let inspection = match &options.inspect {
+        Some(path) => {
+            let listening = InspectionListener::bind(path).await;
+            Some(listening.with_context(|| format!("cannot listen on {}", path.display()))?)
+        }
+        None => None,
+    };
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
     tokio::spawn(stop_on_signal(stop.clone())?);
@@ -65,7 +75,15 @@ pub(crate) async fn run(options: BrokerArguments, as_json: bool) -> anyhow::Resu
         let (broker, stop) = (broker.clone(), stop.clone());
         tokio::spawn(async move { broker.serve_metrics(metrics, stop).await });
     }
+    // With the socket's file, which goes with it.
+    let inspecting = inspection.map(|listener| {
+        let (broker, stop) = (broker.clone(), stop.clone());
+        tokio::spawn(async move { broker.serve_inspection(listener, stop).await })
+    });
     broker.serve(listener, stop, GRACE).await?;
+    if let Some(inspecting) = inspecting {
+        inspecting.await?;
+    }
     // What was used is written down before the end.
     let ledger = broker.ledger().clone();
     if !tokio::task::spawn_blocking(move || ledger.flush()).await? {

@@ -9,6 +9,7 @@ mod lifecycle;
 mod list;
 mod logs;
 mod ports;
+mod requests;
 mod serve;
 mod shell;
 mod usage;
@@ -28,8 +29,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Serve(serve) => return serve::run(serve, json).await,
         Command::Broker(options) => return broker::run(*options, json).await,
-        Command::Usage(crate::arguments::Usage { ledger: Some(file), by, days }) => {
-            usage::of_file(file, by, days, json).await?;
+        Command::Usage(asked) if asked.ledger.is_some() || asked.broker.is_some() => {
+            usage::without_cockpit(&asked, json).await?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Doctor => return doctor::run(json).await,

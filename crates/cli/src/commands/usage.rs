@@ -1,10 +1,15 @@
 //! `usage`: what models were used for.
 
+use super::requests;
 use crate::arguments::{By, Usage};
 use crate::output::{complain, figures, json};
+use aicockpit_broker::Inspection;
 use aicockpit_cockpit::socket::Client;
-use aicockpit_protocol::api::{Empty, ModelsUsage, WorkspaceList};
-use aicockpit_protocol::usage::{UsageBy, UsageGroup, UsageQuery, UsageReport, UsageStep, UsageSum};
+use aicockpit_protocol::api::{Empty, ModelsRequest, ModelsRequests, ModelsUsage, WorkspaceList};
+use aicockpit_protocol::usage::{
+    RequestEntry, RequestRef, RequestsQuery, UsageBy, UsageGroup, UsageQuery, UsageReport, UsageStep,
+    UsageSum,
+};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,35 +17,75 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Of the cockpit that runs.
 pub(crate) async fn run(client: &Client, asked: &Usage, as_json: bool) -> anyhow::Result<()> {
-    let mut report = client.call::<ModelsUsage>(query(asked.by, asked.days)).await?;
-    if as_json {
-        return json(&report);
+    if let Some(request) = reference(asked) {
+        return requests::tell_one(client.call::<ModelsRequest>(request).await?, as_json);
     }
-    if matches!(asked.by, By::Owner) {
-        // People know workspaces by their names.
+    // People know workspaces by their names.
+    let named = async |names: Vec<&mut String>| -> anyhow::Result<()> {
         let workspaces = client.call::<WorkspaceList>(Empty {}).await?;
-        for group in &mut report.groups {
-            let named = workspaces.iter().find(|workspace| workspace.id.as_str() == group.name);
-            group.name = named.map_or_else(|| group.name.clone(), |workspace| workspace.name.clone());
+        for name in names {
+            if let Some(known) = workspaces.iter().find(|workspace| workspace.id.as_str() == name) {
+                known.name.clone_into(name);
+            }
         }
+        Ok(())
+    };
+    if let Some(query) = page(asked) {
+        let mut page: Vec<RequestEntry> = client.call::<ModelsRequests>(query).await?;
+        if !as_json {
+            named(page.iter_mut().map(|entry| &mut entry.owner).collect()).await?;
+        }
+        return requests::tell(&page, now_ms(), as_json);
     }
-    tell(&report, asked.by)
+    let mut report = client.call::<ModelsUsage>(query(asked.by, asked.days)).await?;
+    if !as_json && matches!(asked.by, By::Owner) {
+        named(report.groups.iter_mut().map(|group| &mut group.name).collect()).await?;
+    }
+    told(&report, asked.by, as_json)
 }
 
-/// Of a ledger's file, which a broker may be writing.
-pub(crate) async fn of_file(file: PathBuf, by: By, days: u16, as_json: bool) -> anyhow::Result<()> {
-    let query = query(by, days);
-    let read = move || aicockpit_broker::report_of_file(&file, &query, "");
-    let report = tokio::task::spawn_blocking(read).await??;
-    match as_json {
-        true => json(&report),
-        false => tell(&report, by),
+/// Of a broker by itself, or of a ledger's file, which one may be writing.
+pub(crate) async fn without_cockpit(asked: &Usage, as_json: bool) -> anyhow::Result<()> {
+    if let Some(socket) = &asked.broker {
+        let broker = Inspection::at(socket.clone());
+        return match (reference(asked), page(asked)) {
+            (Some(request), _) => requests::tell_one(broker.request(&request).await?, as_json),
+            (None, Some(page)) => requests::tell(&broker.requests(&page).await?, now_ms(), as_json),
+            (None, None) => told(&broker.usage(&query(asked.by, asked.days)).await?, asked.by, as_json),
+        };
     }
+    let file: PathBuf = asked.ledger.clone().unwrap_or_default();
+    if let Some(page) = page(asked) {
+        let read = move || aicockpit_broker::requests_of_file(&file, &page);
+        return requests::tell(&tokio::task::spawn_blocking(read).await??, now_ms(), as_json);
+    }
+    let query = query(asked.by, asked.days);
+    let read = move || aicockpit_broker::report_of_file(&file, &query, None);
+    told(&tokio::task::spawn_blocking(read).await??, asked.by, as_json)
+}
+
+fn reference(asked: &Usage) -> Option<RequestRef> {
+    asked.request.clone().map(|request| RequestRef { request })
+}
+
+fn page(asked: &Usage) -> Option<RequestsQuery> {
+    asked.requests.map(|limit| RequestsQuery { limit, ..RequestsQuery::default() })
+}
+
+fn told(report: &UsageReport, by: By, as_json: bool) -> anyhow::Result<()> {
+    match as_json {
+        true => json(report),
+        false => tell(report, by),
+    }
+}
+
+fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn query(by: By, days: u16) -> UsageQuery {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let to_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+    let to_ms = now_ms();
     let by = match by {
         By::Model => UsageBy::Model,
         By::Backend => UsageBy::Backend,
@@ -53,6 +98,13 @@ fn tell(report: &UsageReport, by: By) -> anyhow::Result<()> {
     if report.lost > 0 {
         let why = report.why_lost.as_deref().unwrap_or("nobody knows why");
         complain(&format!("{} requests are missing here: {why}.", report.lost));
+    }
+    if !report.other_currencies.is_empty() {
+        let others = report.other_currencies.join(", ");
+        complain(&format!(
+            "Costs are those in {}. There are others in {others}, which are not added.",
+            report.currency
+        ));
     }
     if report.total.requests == 0 {
         complain("No model was asked in this time.");
@@ -71,8 +123,8 @@ fn tell(report: &UsageReport, by: By) -> anyhow::Result<()> {
             name: "all".to_owned(),
             sum: report.total,
             series: Vec::new(),
-            first_ms: None,
-            tokens_per_second: None,
+            first_ms: report.first_ms,
+            tokens_per_second: report.tokens_per_second,
         };
         rows.push(row(&all, &report.currency));
     }
@@ -96,7 +148,7 @@ fn row(group: &UsageGroup, currency: &str) -> [String; 10] {
     ]
 }
 
-fn tokens(count: u64) -> String {
+pub(super) fn tokens(count: u64) -> String {
     match count {
         0..10_000 => count.to_string(),
         10_000..10_000_000 => format!("{:.1} k", count as f64 / 1e3),
@@ -105,7 +157,7 @@ fn tokens(count: u64) -> String {
     }
 }
 
-fn time(ms: f64) -> String {
+pub(super) fn time(ms: f64) -> String {
     match ms {
         ..100.0 => format!("{ms:.1} ms"),
         100.0..1000.0 => format!("{ms:.0} ms"),

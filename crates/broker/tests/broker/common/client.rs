@@ -21,6 +21,12 @@ pub(crate) async fn ask(serving: &Serving, path: &str, body: &str) -> Answer {
     soon("an answer", Answer::read(stream)).await.expect("an answer")
 }
 
+/// The same by another method, without a body.
+pub(crate) async fn call(serving: &Serving, method: &str, path: &str) -> Answer {
+    let head = head(serving.address, &serving.key, path, "content-length: 0\r\n");
+    raw(serving, head.replacen("POST", method, 1).as_bytes()).await
+}
+
 /// Sends a request, and does not wait.
 pub(crate) async fn open(serving: &Serving, path: &str, body: &str) -> TcpStream {
     let head = head(serving.address, &serving.key, path, &format!("content-length: {}\r\n", body.len()));

@@ -68,7 +68,7 @@ struct Inner {
 }
 
 impl Server {
-    /// Answers `GET` by itself (models), everything else by `script`.
+    /// Answers `GET` by itself (models) but for stored responses; these and everything else by `script`.
     pub(crate) async fn start(script: impl Fn(&Came) -> Vec<Act> + Send + Sync + 'static) -> Self {
         Self::start_at(Ipv4Addr::LOCALHOST.into(), script).await
     }
@@ -112,7 +112,7 @@ impl Server {
         std::mem::take(&mut *self.inner.cut.lock().expect("unpoisoned")).cancel();
     }
 
-    /// Questions that have come, `GET` aside.
+    /// Questions that have come, without those that the server answers by itself.
     pub(crate) fn came(&self) -> Vec<Came> {
         self.inner.came.lock().expect("unpoisoned").clone()
     }
@@ -167,7 +167,7 @@ async fn connection(mut stream: TcpStream, inner: &Inner) -> std::io::Result<()>
     let mut held = Vec::new();
     while let Some(came) = request(&mut stream, &mut held).await? {
         let acts = match came.method.as_str() {
-            "GET" => vec![send(json_answer(200, MODELS))],
+            "GET" if !came.path.contains("/responses/") => vec![send(json_answer(200, MODELS))],
             _ => {
                 inner.asked.fetch_add(1, Ordering::SeqCst);
                 let acts = (inner.script)(&came);
