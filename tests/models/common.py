@@ -1,6 +1,7 @@
 """Programs that tests start, and the broker among them."""
 
 import os
+import socket
 import subprocess
 import unittest
 
@@ -14,6 +15,25 @@ def first_line(process: subprocess.Popen, wanted: str) -> str:
         if line.startswith(wanted):
             return line.strip().removeprefix(wanted) if wanted.endswith("=") else line.strip()
     raise RuntimeError(f"{process.args[0]} ended with {process.wait()}")
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def usual_port(own: int) -> int:
+    """A port at which the broker looks for servers by itself: this one, else another server's."""
+    for port in [own, 8000, 1234, 8080, 11434]:
+        with socket.socket() as free:
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                free.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise RuntimeError("every port at which the broker looks for servers is taken")
 
 
 class Programs(unittest.TestCase):

@@ -3,7 +3,6 @@ looked at, never what is said."""
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import openai
 
-from common import PATIENCE, Programs
+from common import PATIENCE, Programs, free_port, usual_port
 
 HERE = Path(__file__).parent
 # Its name for clients.
@@ -37,25 +36,6 @@ PICK = {"type": "function", "function": {"name": "pick", "description": "Picks."
 OTHER = {"type": "function", "function": {**PICK["function"], "name": "other"}}
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def usual_port() -> int:
-    """A port at which the broker looks for servers by itself: vLLM's own, else another's."""
-    for port in [8000, 1234, 8080, 11434]:
-        with socket.socket() as free:
-            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                free.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    raise RuntimeError("every port at which the broker looks for servers is taken")
-
-
 class Vllm(Programs):
     @classmethod
     def setUpClass(cls) -> None:
@@ -73,7 +53,7 @@ class Vllm(Programs):
         model = Path(os.environ.get("AICOCKPIT_TEST_VLLM_MODEL", folder / "tiny"))
         # By a process of its own: what it imports would stay with this one.
         subprocess.run([sys.executable, HERE / "vllm/tiny_model.py", model], check=True)
-        port = usual_port()
+        port = usual_port(8000)
         command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model]
         command += ["--served-model-name", MODEL, "--dtype", "bfloat16"]
         command += ["--host", "127.0.0.1", "--port", str(port), "--enforce-eager"]

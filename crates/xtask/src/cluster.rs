@@ -15,6 +15,8 @@ mod parts;
 mod process;
 mod storage;
 
+pub(crate) use build::go;
+
 use crate::{paths, shell};
 use anyhow::{Context as _, bail};
 use process::State;

@@ -3,7 +3,7 @@
 mod images;
 mod podman;
 
-pub(crate) use images::{DEBIAN, base_image, base_reference, debian_image};
+pub(crate) use images::{DEBIAN, base_image, base_reference, debian_image, hand_on};
 pub(crate) use podman::{podman, rootless_podman};
 
 use crate::paths;

@@ -111,7 +111,7 @@ fn is_of(folder: &str, name: &str) -> bool {
 }
 
 /// uv, from a Python environment of its own.
-fn uv() -> anyhow::Result<PathBuf> {
+pub(crate) fn uv() -> anyhow::Result<PathBuf> {
     let folder = paths::cache().join("models").join(format!("uv-{UV}"));
     let program = folder.join("bin/uv");
     if !program.is_file() {

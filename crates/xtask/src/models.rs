@@ -1,8 +1,11 @@
 //! Model servers and their clients for the tests: real servers with small models, the clients and coding tools that
 //! people use, and OpenAI's description of its API.
 
+pub(crate) mod image;
+pub(crate) mod ollama;
+
 use crate::installed::{Environment, npm, once};
-use crate::{paths, shell, ui};
+use crate::{installed, paths, shell, ui};
 use anyhow::Context as _;
 use std::path::{Path, PathBuf};
 
@@ -69,7 +72,8 @@ fn python(programs: &Path, file: &str, product: Product) -> shell::Run {
         .env("PYTHONDONTWRITEBYTECODE", "1")
 }
 
-/// A real model behind the broker, asked by stock clients; then the tests of local models with that server and model.
+/// A real model behind the broker, asked by stock clients; then the tests of local models with that server and model,
+/// as a program of this machine and in a container.
 pub(crate) fn servers(product: Product, nextest: fn() -> shell::Run) -> anyhow::Result<()> {
     ui::packages(TESTS)?;
     let (programs, weights) = (LLAMA.programs()?, weights()?);
@@ -78,15 +82,20 @@ pub(crate) fn servers(product: Product, nextest: fn() -> shell::Run) -> anyhow::
         .env("AICOCKPIT_TEST_MODELS", &weights)
         .show()?;
     tell(nextest())?
-        .args(["--filterset", "package(aicockpit-local-models) & (binary(llama) | test(gguf))"])
+        .args(["--filterset"])
+        .args(["(package(aicockpit-local-models) & (binary(llama) | binary(updates) | test(gguf))) \
+             | (binary_id(aicockpit-cockpit::docker) & test(/^model_servers/))"])
         .show()
 }
 
-/// Tells tests where a real llama.cpp and its model are. The model is there once [`servers`] has run.
+/// Tells tests where a real llama.cpp, its image and its model are. The model is there once [`servers`] has run, the
+/// image where engines are set up.
 pub(crate) fn tell(run: shell::Run) -> anyhow::Result<shell::Run> {
     Ok(run
         .env("AICOCKPIT_TEST_LLAMA_SERVER", paths::root().join(TESTS).join("llama-server"))
         .env("AICOCKPIT_TEST_PYTHON", LLAMA.programs()?.join("python"))
+        .env("AICOCKPIT_TEST_UV", installed::uv()?)
+        .env("AICOCKPIT_TEST_LLAMA_IMAGE", image::reference()?)
         .env("AICOCKPIT_TEST_GGUF", weights()?.join("smollm2.gguf")))
 }
 

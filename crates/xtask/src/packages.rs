@@ -59,6 +59,12 @@ const NEEDS: &[Need] = &[
     program(Purpose::Tests, "mmdebstrap", "mmdebstrap"),
     package(Purpose::Tests, "busybox-static"),
     program(Purpose::Tests, "openssl", "openssl"),
+    program(Purpose::Tests, "iproute2", "ip"),
+    // For Ollama, and Go where there is none.
+    program(Purpose::Tests, "g++", "g++"),
+    package(Purpose::Tests, "libstb-dev"),
+    package(Purpose::Tests, "nlohmann-json3-dev"),
+    program(Purpose::Tests, "python3-pip", "go"),
     program(Purpose::Tests, "chromium", "chromium"),
     program(Purpose::Tests, "xvfb", "Xvfb"),
     program(Purpose::Tests, "webkit2gtk-driver", "WebKitWebDriver"),

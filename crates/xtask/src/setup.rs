@@ -3,7 +3,7 @@
 use crate::cluster::{self, Cluster};
 use crate::packages::{self, Purpose};
 use crate::steps::Steps;
-use crate::{engines, shell, tools, ui};
+use crate::{engines, models, shell, tools, ui};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -100,6 +100,7 @@ pub(crate) fn for_tests(steps: &mut Steps, need: Need) -> anyhow::Result<Surroun
         })?;
         steps.step("Debian image", engines::debian_image)?;
         steps.step("base image", engines::base_image)?;
+        steps.step("image of a model server", models::image::make)?;
     }
     if need >= Need::Cluster {
         surroundings.cluster = steps.step("cluster", cluster::for_tests)?;

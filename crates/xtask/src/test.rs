@@ -55,9 +55,10 @@ const STEPS: &[Step] = &[
         shell::run("cargo").args(["build", "--workspace", "--all-targets", "--locked"]).show()
     }),
     ("Rust: tests", Need::Cluster, rust_tests),
-    ("models: a real server, stock clients", Need::Nothing, || models::servers(product, nextest)),
+    ("models: a real server, stock clients", Need::Engines, || models::servers(product, nextest)),
     ("models: OpenAI's description", Need::Nothing, || models::description(product)),
     ("models: coding tools", Need::Nothing, || models::tools(product)),
+    ("models: Ollama", Need::Nothing, || models::ollama::test(product)),
     ("models: vLLM", Need::Nothing, || models::vllm(product, nextest)),
     ("keys in the system's keyring", Need::Nothing, keyring),
     ("fuzz targets", Need::Nothing, fuzz::run),

@@ -14,11 +14,14 @@ import sys
 import yaml
 
 SERVED = {
-    "/chat/completions": "post",
-    "/completions": "post",
-    "/embeddings": "post",
-    "/responses": "post",
-    "/models": "get",
+    "/chat/completions": ["post"],
+    "/completions": ["post"],
+    "/embeddings": ["post"],
+    "/responses": ["post"],
+    "/responses/{response_id}": ["get", "delete"],
+    "/responses/{response_id}/cancel": ["post"],
+    "/responses/{response_id}/input_items": ["get"],
+    "/models": ["get"],
 }
 # Words for people. Under `properties` they are names of fields, and stay.
 WORDS = {"description", "summary", "title", "example", "examples", "externalDocs", "x-oaiMeta"}
@@ -69,19 +72,21 @@ def resolve(whole: dict, reference: str) -> object:
     return found
 
 
+def served(whole: dict, path: str, method: str) -> dict:
+    operation = without_words(whole["paths"][path][method])
+    good = operation["responses"]["200"]
+    good["description"] = "As asked"
+    content = good.get("content", {})
+    if path == "/completions":
+        content["text/event-stream"] = {"schema": content["application/json"]["schema"]}
+    if "text/event-stream" in content:
+        content["text/event-stream"] = {"schema": event(content["text/event-stream"]["schema"])}
+    operation["responses"] = {"200": good, "default": ERROR}
+    return operation
+
+
 def trim(whole: dict) -> dict:
-    paths = {}
-    for path, method in SERVED.items():
-        operation = without_words(whole["paths"][path][method])
-        good = operation["responses"]["200"]
-        good["description"] = "As asked"
-        content = good["content"]
-        if path == "/completions":
-            content["text/event-stream"] = {"schema": content["application/json"]["schema"]}
-        if "text/event-stream" in content:
-            content["text/event-stream"] = {"schema": event(content["text/event-stream"]["schema"])}
-        operation["responses"] = {"200": good, "default": ERROR}
-        paths[path] = {method: operation}
+    paths = {path: {method: served(whole, path, method) for method in SERVED[path]} for path in SERVED}
     components: dict[str, dict] = {}
     wanted = references(paths)
     done: set[str] = set()

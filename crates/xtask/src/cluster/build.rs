@@ -82,7 +82,7 @@ fn hash(sources: &Path, version: &str) -> anyhow::Result<String> {
 }
 
 /// A Go command that is new enough, and its version: the machine's, otherwise one from PyPI.
-fn go() -> anyhow::Result<(PathBuf, String)> {
+pub(crate) fn go() -> anyhow::Result<(PathBuf, String)> {
     let usual = PathBuf::from("/usr/local/go/bin/go");
     for go in shell::which("go").into_iter().chain([usual, from_registry()]) {
         if let Some(version) = version(&go) {
@@ -90,8 +90,8 @@ fn go() -> anyhow::Result<(PathBuf, String)> {
         }
     }
     install_go().context(
-        "Go 1.24 or newer is not here, which builds the tests' Kubernetes cluster, and could not be installed: \
-         install it from https://go.dev/dl, or set KUBECONFIG to a cluster that is there",
+        "Go 1.24 or newer is not here, which builds the tests' Kubernetes cluster and Ollama, and could not be \
+         installed: install it from https://go.dev/dl, or name what is there with KUBECONFIG and AICOCKPIT_TEST_OLLAMA",
     )?;
     let go = from_registry();
     let version = version(&go).with_context(|| format!("{} does not run", go.display()))?;

@@ -31,7 +31,8 @@ pub(super) fn all_for(podman: impl Fn() -> Run) -> anyhow::Result<()> {
     hand_on(&reference, &podman)
 }
 
-fn hand_on(image: &str, podman: impl Fn() -> Run) -> anyhow::Result<()> {
+/// Gives one of Docker's images to the Podman that `podman` begins a command line for, where it has it not.
+pub(crate) fn hand_on(image: &str, podman: impl Fn() -> Run) -> anyhow::Result<()> {
     if podman().args(["image", "exists", image]).succeeds() {
         return Ok(());
     }
