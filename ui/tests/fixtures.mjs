@@ -1,4 +1,6 @@
 // Fixture data for looking at the screens in every state. Never part of the product.
+import { LOCAL, NO_LOCAL, NO_PROGRAM, UPDATED_SCAN, UPDATES } from "./fixtures-models.mjs";
+
 const MINUTE = 60_000;
 const GB = 1024 ** 3;
 
@@ -432,6 +434,32 @@ function inCluster(now) {
   ];
 }
 
+const withLocal = (now, change) => ({
+  now,
+  engines: ready,
+  workspaces: three(now),
+  settings: {
+    ...settings,
+    local_models: LOCAL.settings,
+    models: {
+      ...MODELS,
+      aliases: LOCAL.aliases,
+      limits: { ...MODELS.limits, each: { requests_per_minute: 60, day: { tokens: 200_000 }, month: {} } },
+      prices: [{ backend: "m3", model: "gpt-4o-*", input: 0.15, output: 0.6, cached_input: 0.075 }],
+    },
+    ...change,
+  },
+  models: MODEL_STATES,
+  local: { scan: LOCAL.scan, states: LOCAL.states(now) },
+  used: true,
+});
+
+const IMAGES = [
+  { id: "1", references: ["aicockpit/base:c1542afcfb7d"], size: 1.7 * GB, created_ms: 0 },
+  { id: "2", references: ["debian:bookworm"], size: 173_000_000, created_ms: 0 },
+  { id: "3", references: ["docker.io/library/python:3.13-bookworm"], size: 1.1 * GB, created_ms: 0 },
+];
+
 /** What a host of each scenario has. */
 export const scenarios = {
   none: (now) => ({ now, engines: ready, workspaces: [] }),
@@ -470,6 +498,22 @@ export const scenarios = {
     engines: ready,
     workspaces: three(now),
     settings: { ...settings, models: { ...MODELS, backends: MODELS.backends.slice(0, 2), aliases: [] } },
+  }),
+  local: (now) => withLocal(now, {}),
+  localupdates: (now) => ({
+    ...withLocal(now, {}),
+    local: { scan: UPDATED_SCAN, states: LOCAL.states(now), updates: UPDATES(now) },
+  }),
+  localoffline: (now) => ({ ...withLocal(now, { offline: true }), images: IMAGES }),
+  localnone: (now) => ({ now, engines: ready, workspaces: three(now), local: NO_LOCAL }),
+  localnoprogram: (now) => ({ now, engines: ready, workspaces: three(now), local: NO_PROGRAM }),
+  offline: (now) => ({
+    now,
+    engines: ready,
+    workspaces: three(now),
+    settings: { ...settings, models: MODELS, offline: true },
+    models: MODEL_STATES,
+    images: IMAGES,
   }),
   slow: (now) => ({ now, engines: ready, workspaces: three(now), delayMs: 3_000 }),
 };

@@ -6,6 +6,7 @@ import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WebSocketServer } from "ws";
 import * as fixtures from "./fixtures.mjs";
+import { owners, requests, usage } from "./fixtures-models.mjs";
 
 const DIST = process.env.DIST ?? fileURLToPath(new URL("../dist", import.meta.url));
 const TYPES = {
@@ -99,6 +100,14 @@ class Session {
     }
   }
 
+  update(of, op) {
+    const phase = op === "local_models.update" ? { kind: "running" } : { kind: "cancelled" };
+    const updates = [{ of, phase, since_ms: Date.now() }];
+    this.data.local.updates = updates;
+    this.event({ kind: "local_model_updates", updates });
+    return {};
+  }
+
   async handle(bytes) {
     if (bytes.readUInt8(0) !== Kind.Request) return;
     const id = bytes.readUInt32LE(1);
@@ -139,6 +148,39 @@ class Session {
         );
       case "models.discover":
         return data.found ?? [];
+      case "local_models.scan":
+        return (
+          data.local?.scan ?? {
+            models: [],
+            folders: [],
+            unreadable: [],
+            runtimes: [],
+            engines: [],
+            hardware: { memory_bytes: 0, available_bytes: 0, gpus: [] },
+          }
+        );
+      case "local_models.servers":
+        return (data.local?.states ?? []).filter(({ id }) =>
+          this.settings.local_models.servers.some((server) => server.id === id),
+        );
+      case "local_models.updates":
+        return data.local?.updates ?? [];
+      case "local_models.update":
+      case "local_models.cancel_update":
+        return this.update(op === "local_models.update" ? params.of : params, op);
+      case "models.usage":
+        return data.used
+          ? usage(params)
+          : {
+              ...usage(params),
+              groups: [],
+              first_ms: undefined,
+              total: { ...usage(params).total, requests: 0 },
+            };
+      case "models.requests":
+        return data.used && params.before === undefined ? requests(Date.now()) : [];
+      case "models.owners":
+        return data.used ? owners : [];
       case "models.key":
         throw {
           code: "internal",
@@ -158,7 +200,7 @@ class Session {
       case "engine.containers":
         return fixtures.containers;
       case "engine.images":
-        return [];
+        return data.images ?? [];
       case "workspace.list":
         if (data.listError) {
           throw {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import { chromium } from "playwright-core";
 import { startHost } from "./host.mjs";
+import { LOCAL_SCREENS } from "./look-models.mjs";
 
 const [out = "look", ...only] = process.argv.slice(2);
 mkdirSync(out, { recursive: true });
@@ -253,6 +254,7 @@ const SCREENS = {
     },
   },
   "models-broken": { scenario: "modelsbroken", hash: "#/settings/models" },
+  ...LOCAL_SCREENS,
   keys: { scenario: "three", hash: "#/settings/keys" },
   json: { scenario: "three", hash: "#/settings/json", wait: 3_000 },
 };
@@ -269,6 +271,8 @@ for (const [name, screen] of Object.entries(SCREENS)) {
         viewport: { width, height },
         colorScheme: theme,
         reducedMotion: "reduce",
+        hasTouch: size === "phone",
+        isMobile: size === "phone",
       });
       const page = await context.newPage();
       const where = `${name} ${theme} ${size}`;

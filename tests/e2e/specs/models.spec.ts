@@ -104,9 +104,16 @@ withModels(
       await expect(state).toContainText("Ready", { timeout: 60_000 });
     });
 
-    await test.step("removed, it and its name come back with undo", async () => {
-      await server.getByRole("button", { name: "Remove server" }).click();
+    await test.step("removed, its name goes with it as was told, and undo brings both back", async () => {
+      await server.getByRole("button", { name: "Remove server" }).focus();
+      await page.keyboard.press("Enter");
+      const dialog = page.getByRole("dialog", { name: "Remove station?" });
+      await expect(dialog.getByRole("list", { name: "Names that lead to it" })).toContainText(
+        "weather leads only here, and is removed too.",
+      );
+      await dialog.getByRole("button", { name: "Remove server" }).click();
       await expect(empty).toBeVisible();
+      await expect(page.getByRole("button", { name: "Add a server" })).toBeFocused();
       await page.getByRole("button", { name: "Undo" }).click();
       await expect(state).toContainText("Ready");
       await expect(page.getByRole("listitem", { name: "weather" })).toBeVisible();

@@ -1,3 +1,4 @@
+import { docker } from "../support/docker.ts";
 import { look } from "../support/look.ts";
 import { addServer, withModels } from "../support/models.ts";
 import { expect, test } from "../support/test.ts";
@@ -46,11 +47,49 @@ withModels("offline is switched on, shown everywhere, and off", async ({ page, c
     await expect(item).toBeFocused();
   });
 
-  await test.step("a clone is refused with the reason", async () => {
+  await test.step("what could not be had for a workspace is told before it is made", async () => {
+    const [here] = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+      .split("\n")
+      .filter((name) => name !== "" && !name.includes("<none>") && !name.startsWith("aicockpit/"));
+    if (here === undefined) throw new Error("Docker has no image");
     await cockpit.home();
-    await cockpit.begin("https://example.org/team/repository.git", { name: "cloned" });
-    await expect(page.getByRole("main")).toContainText(/offline/i, { timeout: 120_000 });
+    const field = page.getByRole("textbox", { name: "What to make a workspace from" });
+    const form = page.locator("form").filter({ has: field });
+    const create = form.getByRole("button", { name: "Create workspace" });
+    await field.fill("https://example.org/team/repository.git");
+    await expect(form).toContainText("Offline: team/repository is not on this machine");
+    await expect(create).toBeDisabled();
     await look(page, "offline-clone");
+    await field.fill("nothing.example/no-such-image:1");
+    await form.getByRole("button", { name: "Details" }).click();
+    await form.getByRole("combobox", { name: "Engine" }).click();
+    await page.getByRole("option", { name: "Docker", exact: true }).click();
+    await expect(form).toContainText(
+      "Offline: nothing.example/no-such-image:1 is not on this machine (Docker)",
+    );
+    await expect(create).toBeDisabled();
+    await field.fill(here);
+    if ((await form.getByRole("radio").count()) > 0) await form.getByRole("radio", { name: "Image" }).click();
+    await expect(create).toBeEnabled();
+    await field.fill("sketch");
+    const image = form.getByRole("combobox", { name: "Image" });
+    await image.fill("no-such-image:1");
+    await expect(form).toContainText("Offline: no-such-image:1 is not on this machine (Docker)");
+    await look(page, "offline-image");
+    await image.fill(here.split(":")[0] ?? here);
+    await page.getByRole("option").filter({ hasText: here }).first().click();
+    await expect(image).toHaveValue(here);
+    await expect(form).not.toContainText("Offline: no-such-image:1");
+  });
+
+  await test.step("online again, it can be made", async () => {
+    const field = page.getByRole("textbox", { name: "What to make a workspace from" });
+    const form = page.locator("form").filter({ has: field });
+    await field.fill("https://example.org/team/repository.git");
+    await form.getByRole("button", { name: "Go online" }).click();
+    await expect(form.getByRole("button", { name: "Create workspace" })).toBeEnabled();
+    await expect(item).toHaveCount(0);
+    await cockpit.command("Go offline");
   });
 
   await test.step("it stays through a reload, and the switch in the settings ends it", async () => {

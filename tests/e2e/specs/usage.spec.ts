@@ -71,6 +71,9 @@ withModels(
       await expect(tile("Tokens out")).toContainText("60");
       // 2 × (1,200 × 1,000 + 30 × 2,000) / 1,000,000
       await expect(tile("Cost")).toContainText("$2.52");
+      await expect(tile("First piece")).toContainText(/\d m?s/);
+      await expect(tile("First piece")).toContainText("median of all");
+      await expect(tile("Tokens a second")).toBeVisible();
       await expect(page.getByRole("list", { name: "Legend" })).toHaveText("station-7b");
       await page.getByRole("button", { name: "Figures of the chart" }).click();
       const figures = page.getByRole("region", { name: "Figures of the chart" });
@@ -80,6 +83,7 @@ withModels(
       await page.getByRole("option", { name: "By workspace" }).click();
       const sums = page.getByRole("region", { name: "Table of sums" });
       await expect(sums.getByRole("row", { name: /^This machine/ })).toContainText("2,400");
+      await expect(sums.getByRole("row", { name: /^Together/ })).toContainText(/\d m?s/);
       await page.getByRole("button", { name: "12 months" }).click();
       await expect(sums.getByRole("row", { name: /^This machine/ })).toContainText("2,400");
     });
@@ -141,6 +145,8 @@ withModels(
       await page.getByRole("checkbox", { name: "Only those in trouble" }).click();
       await expect(table.getByRole("row")).toHaveCount(2);
       await expect(row(1)).toContainText("Refused 429");
+      const requests = page.locator("dl > div").filter({ has: page.getByText("Requests", { exact: true }) });
+      await expect(requests).toContainText("1 refused");
     });
 
     await test.step("without limits of its own it is answered again, and undo gives them back", async () => {

@@ -37,7 +37,7 @@ export class Cockpit {
     if (options.readAs !== undefined) await form.getByRole("radio", { name: options.readAs }).click();
     await form.getByRole("button", { name: "Details" }).click();
     await form.getByRole("textbox", { name: "Name", exact: true }).fill(options.name);
-    if (options.image !== undefined) await form.getByRole("textbox", { name: "Image" }).fill(options.image);
+    if (options.image !== undefined) await form.getByRole("combobox", { name: "Image" }).fill(options.image);
     await form.getByRole("button", { name: "Create workspace" }).click();
   }
 

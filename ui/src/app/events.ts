@@ -83,6 +83,12 @@ function applyEvent(queries: QueryClient, event: Event): void {
     case "local_models":
       queries.setQueryData(callKey("local_models.servers", {}), event.servers);
       return;
+    case "local_model_updates":
+      queries.setQueryData(callKey("local_models.updates", {}), event.updates);
+      // A program or an image is another one then.
+      if (event.updates.some(({ phase }) => phase.kind === "done"))
+        void queries.invalidateQueries({ queryKey: callKey("local_models.scan", {}) });
+      return;
     case "files":
     case "usage":
       // Only who looks at it cares; it listens itself.

@@ -42,7 +42,7 @@ export function Button({
       aria-busy={busy || undefined}
       className={cx(
         "inline-flex shrink-0 items-center justify-center gap-1.5 rounded-md font-medium whitespace-nowrap transition-colors",
-        size === "small" ? "h-6 px-2 text-sm" : "h-7 px-3 text-base",
+        size === "small" ? "h-6 px-2 text-sm pointer-coarse:h-8" : "h-7 px-3 text-base pointer-coarse:h-9",
         KINDS[kind],
         className,
       )}
@@ -84,7 +84,7 @@ export function IconButton({
           "inline-flex shrink-0 items-center justify-center rounded-md text-muted transition-colors",
           "hover:bg-hover hover:text-fg active:bg-active disabled:text-faint disabled:opacity-50 disabled:hover:bg-transparent",
           pressed === true && "bg-active text-fg",
-          size === "small" ? "size-6" : "size-7",
+          size === "small" ? "size-6 pointer-coarse:size-8" : "size-7 pointer-coarse:size-9",
           className,
         )}
         {...rest}

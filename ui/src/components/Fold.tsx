@@ -20,7 +20,7 @@ export function Fold({
         aria-expanded={open}
         onClick={() => setOpen(!open)}
         className={cx(
-          "inline-flex items-center gap-1 self-start rounded-sm text-muted hover:text-fg",
+          "inline-flex items-center gap-1 self-start rounded-sm pointer-coarse:min-h-8 text-muted hover:text-fg",
           small && "text-sm",
         )}
       >

@@ -23,7 +23,7 @@ export function Input({
   return (
     <span
       className={cx(
-        "flex h-7 items-center gap-1.5 rounded-md border px-2 transition-colors",
+        "flex h-7 items-center gap-1.5 pointer-coarse:h-9 rounded-md border px-2 transition-colors",
         rest.disabled === true ? "bg-hover" : "bg-canvas",
         "focus-within:border-focus focus-within:outline focus-within:outline-1 focus-within:outline-focus",
         invalid ? "border-failed" : "border-line-strong",
@@ -60,7 +60,7 @@ export function Field({
   label: string;
   help?: ReactNode;
   error?: string | undefined;
-  className?: string;
+  className?: string | undefined;
   children: (ids: { id: string; "aria-describedby": string | undefined }) => ReactNode;
 }) {
   const id = useId();

@@ -37,7 +37,7 @@ export function Select<T extends string>({
       <Radix.Trigger
         aria-label={label}
         className={cx(
-          "inline-flex h-7 items-center justify-between gap-2 rounded-md border border-line-strong bg-raised px-2 text-base hover:bg-hover disabled:text-faint",
+          "inline-flex h-7 items-center pointer-coarse:h-9 justify-between gap-2 rounded-md border border-line-strong bg-raised px-2 text-base hover:bg-hover disabled:text-faint",
           className,
         )}
         {...rest}
@@ -61,7 +61,7 @@ export function Select<T extends string>({
                 key={option.value}
                 value={option.value}
                 disabled={option.disabled === true}
-                className="flex items-start gap-2 rounded-sm py-1 pr-6 pl-2 outline-none data-disabled:text-faint data-highlighted:bg-hover data-highlighted:outline-none"
+                className="flex items-start gap-2 rounded-sm py-1 pr-6 pl-2 pointer-coarse:py-2 outline-none data-disabled:text-faint data-highlighted:bg-hover data-highlighted:outline-none"
               >
                 {option.icon !== undefined && (
                   <span className="mt-0.5 shrink-0 text-muted">{option.icon}</span>

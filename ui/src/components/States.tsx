@@ -117,7 +117,7 @@ export function CopyButton({ text, className }: { text: string; className?: stri
         });
       }}
       className={cx(
-        "inline-flex size-6 items-center justify-center rounded-sm text-muted hover:bg-hover hover:text-fg",
+        "inline-flex size-6 items-center pointer-coarse:size-8 justify-center rounded-sm text-muted hover:bg-hover hover:text-fg",
         className,
       )}
     >

@@ -1,6 +1,7 @@
 export { Badge, StateDot, StateLabel, type Tone } from "./Badge";
 export { Button, IconButton, type ButtonKind, type ButtonProps, type IconButtonProps } from "./Button";
 export { Checkbox, Switch } from "./Check";
+export { Combobox, type ComboboxOption } from "./Combobox";
 export { Dialog, type DialogProps } from "./Dialog";
 export { Fold } from "./Fold";
 export { Field, Input, type InputProps } from "./Input";
@@ -8,6 +9,7 @@ export { Kbd } from "./Kbd";
 export { ContextMenu, Menu, type MenuEntry, type MenuItem } from "./Menu";
 export { Picker, type PickerProps } from "./Picker";
 export { Popover } from "./Popover";
+export { ProgressBar } from "./ProgressBar";
 export { ProgressSteps, type ProgressStep } from "./ProgressSteps";
 export { Select, type SelectOption } from "./Select";
 export { Sparkline } from "./Sparkline";

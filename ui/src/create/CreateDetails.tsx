@@ -1,7 +1,14 @@
-import { Checkbox, Field, Input, Select } from "@/components";
+import { Checkbox, Combobox, Field, Input, Select } from "@/components";
 import { healthWord, offLast, SWITCH_ON } from "@/dashboard/health";
 import { cx } from "@/lib/cx";
-import { type EngineCapabilities, type EngineInfo, type Settings } from "@/protocol/generated";
+import {
+  type EngineCapabilities,
+  type EngineInfo,
+  type ImageInfo,
+  type Settings,
+} from "@/protocol/generated";
+import { formatBytes } from "@/lib/format";
+import { imageChoices } from "./offline";
 import { type Details, type Problems } from "./draft";
 import { baseImage, can, profilesOn } from "./engine";
 import { type Reading } from "./recognise";
@@ -15,6 +22,8 @@ export interface CreateDetailsProps {
   /** The one that the workspace would be made on. */
   engine: EngineInfo | undefined;
   settings: Settings | undefined;
+  /** What is on the engine. */
+  images: readonly ImageInfo[];
 }
 
 export function CreateDetails({
@@ -25,12 +34,13 @@ export function CreateDetails({
   engines,
   engine,
   settings,
+  images,
 }: CreateDetailsProps) {
   const set = <K extends keyof Details>(key: K, value: Details[K]) => onChange({ ...details, [key]: value });
   const where = engine?.kind === "kubernetes" ? "" : " on this machine";
   const unable = (ability: keyof EngineCapabilities, what: string) =>
     engine && !can(engine, ability) ? `${engine.name} does not ${what}${where}.` : undefined;
-  const text = (key: "name" | "branch" | "image" | "memoryGb" | "cpus" | "pids" | "ports") => ({
+  const text = (key: "name" | "branch" | "memoryGb" | "cpus" | "pids" | "ports") => ({
     value: details[key],
     onChange: (event: React.ChangeEvent<HTMLInputElement>) => set(key, event.target.value),
     invalid: problems[key] !== undefined,
@@ -83,8 +93,24 @@ export function CreateDetails({
         )}
       </Field>
       {reading.kind !== "image" && (
-        <Field label="Image" help={base.help} className="min-w-0">
-          {(ids) => <Input {...ids} {...text("image")} mono placeholder={base.name} />}
+        <Field
+          label="Image"
+          help={base.help}
+          error={problems.image}
+          className={reading.source.kind === "git" ? "min-w-0" : "min-w-0 sm:col-span-2"}
+        >
+          {(ids) => (
+            <Combobox
+              {...ids}
+              mono
+              listLabel="Images on the engine"
+              placeholder={base.name}
+              value={details.image}
+              invalid={problems.image !== undefined}
+              onChange={(image) => set("image", image)}
+              options={imageChoices(images).map(({ value, bytes }) => ({ value, note: formatBytes(bytes) }))}
+            />
+          )}
         </Field>
       )}
       <Field

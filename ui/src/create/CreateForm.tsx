@@ -1,15 +1,17 @@
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Box, ChevronRight, Container, Folder, FolderOpen, GitBranch } from "lucide-react";
 import { useId, useState } from "react";
-import { callKey, useAction, useCall, useCapability, useClient } from "@/client";
-import { Button, ErrorState, IconButton } from "@/components";
+import { callKey, callQuery, useAction, useCall, useCapability, useClient } from "@/client";
+import { Button, ErrorState, IconButton, toastError } from "@/components";
 import { cx } from "@/lib/cx";
 import { type EngineInfo, type Workspace } from "@/protocol/generated";
 import { openSettings } from "@/state/navigation";
+import { useChangePart } from "@/state/settings";
 import { useEngines } from "@/state/workspaces";
 import { CreateDetails } from "./CreateDetails";
 import { NO_DETAILS, toRequest, type Details } from "./draft";
-import { engineFor } from "./engine";
+import { can, engineFor } from "./engine";
+import { offlineProblems } from "./offline";
 import { recognise, type Reading } from "./recognise";
 
 const ICONS = { git: GitBranch, folder: Folder, image: Container, name: Box };
@@ -37,17 +39,24 @@ export function CreateForm({ initial = "", autoFocus = false, onCreated, onCance
   const create = useAction("workspace.create");
   const helpId = useId();
 
+  const offline = settings?.offline ?? false;
+  const engine = engineFor(engines, details.engine, settings);
+  const images = useEngineImages(engine, offline || open);
+  const goOnline = useChangePart("offline");
+
   const readings = recognise(text);
   const reading = readings.find((entry) => entry.kind === chosen) ?? readings[0];
   if (!reading) return null;
-  const engine = engineFor(engines, details.engine, settings);
-  const { request, problems } = toRequest(reading, details, engine);
+  const missing = offline ? offlineProblems(reading, details, engine, images.data) : {};
+  const asked = toRequest(reading, details, engine);
+  const { request } = asked;
+  const problems = { ...missing, ...asked.problems };
   const anyReady = engines.some((engine) => engine.health === "ready");
   const problem =
     reading.problem ??
     (reading.kind === "folder" && !localFolders
       ? "This host does not mount its own folders; give a Git URL instead."
-      : problems.source);
+      : (problems.source ?? (open ? undefined : missing.image)));
   const blocked = problem !== undefined || Object.keys(problems).length > 0;
   const Icon = ICONS[reading.kind];
 
@@ -122,7 +131,21 @@ export function CreateForm({ initial = "", autoFocus = false, onCreated, onCance
           )}
         >
           {problem ?? reading.sentence}
+          {problem === undefined && offline && images.isError && (
+            <span className="block text-sm text-faint">
+              Offline: images and repositories that are not on this machine are not fetched.
+            </span>
+          )}
         </p>
+        {(missing.source ?? missing.image) !== undefined && (
+          <Button
+            size="small"
+            busy={goOnline.isPending}
+            onClick={() => goOnline.mutate(() => false, { onError: toastError })}
+          >
+            Go online
+          </Button>
+        )}
         {readings.length > 1 && (
           <div role="radiogroup" aria-label="Read as" className="flex gap-0.5 rounded-md bg-hover p-0.5">
             {readings.map((entry) => (
@@ -133,7 +156,7 @@ export function CreateForm({ initial = "", autoFocus = false, onCreated, onCance
                 aria-checked={entry.kind === reading.kind}
                 onClick={() => setChosen(entry.kind)}
                 className={cx(
-                  "h-5 rounded-sm px-2 text-sm",
+                  "h-5 rounded-sm px-2 text-sm pointer-coarse:h-7",
                   entry.kind === reading.kind ? "bg-raised text-fg" : "text-muted hover:text-fg",
                 )}
               >
@@ -163,6 +186,7 @@ export function CreateForm({ initial = "", autoFocus = false, onCreated, onCance
           engines={engines}
           engine={engine}
           settings={settings}
+          images={images.data ?? []}
         />
       )}
 
@@ -214,4 +238,15 @@ function summary(reading: Reading, details: Details, engine: EngineInfo | undefi
     details.cpus.trim() !== "" && `${details.cpus} cores`,
   ];
   return parts.filter(Boolean).join(", ");
+}
+
+/** Images on an engine that has a store of them, looked for each time that it is asked. */
+function useEngineImages(engine: EngineInfo | undefined, wanted: boolean) {
+  const client = useClient();
+  const hasStore = engine?.health === "ready" && can(engine, "images");
+  return useQuery({
+    ...callQuery(client, "engine.images", { engine: engine?.id ?? "" }),
+    enabled: wanted && hasStore,
+    refetchOnMount: "always",
+  });
 }

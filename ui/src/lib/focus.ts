@@ -17,3 +17,12 @@ export function returnFocus(event: globalThis.Event): void {
   event.preventDefault();
   before.focus();
 }
+
+/**
+ * The row of a list that follows the one around `element`, for when that one goes. Rows bear `data-list-row` and can
+ * have the focus.
+ */
+export function nextRow(element: Element | null): HTMLElement | undefined {
+  const next = element?.closest("[data-list-row]")?.nextElementSibling;
+  return next instanceof HTMLElement && next.dataset.listRow !== undefined ? next : undefined;
+}

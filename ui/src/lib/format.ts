@@ -54,6 +54,13 @@ export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 }
 
+const list = new Intl.ListFormat("en", { type: "conjunction" });
+
+/** Several words as one of a sentence: `EUR, CHF, and GBP`. */
+export function listWords(words: readonly string[]): string {
+  return list.format(words);
+}
+
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
 /** A count in a few characters: `812`, `12.3K`, `4M`. */

@@ -45,7 +45,7 @@ export function Settings({
             aria-current={entry.section === section ? "page" : undefined}
             onClick={() => openSettings(entry.section)}
             className={cx(
-              "flex h-7 shrink-0 items-center gap-2 rounded-md px-2",
+              "flex h-7 shrink-0 items-center pointer-coarse:h-9 gap-2 rounded-md px-2",
               entry.section === section
                 ? "bg-active font-medium text-fg"
                 : "text-muted hover:bg-hover hover:text-fg",

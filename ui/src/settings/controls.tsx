@@ -2,7 +2,7 @@ import { useId, useState } from "react";
 import { Input } from "@/components";
 import { cx } from "@/lib/cx";
 
-const WIDTHS = { small: "w-24", medium: "w-52", large: "w-full" };
+const WIDTHS = { small: "w-24", medium: "w-52 max-sm:w-full", large: "w-full" };
 
 /** A setting with a text field: kept on Enter or when the field is left, refused with a reason where it is wrong. */
 export function TextSetting({

@@ -44,6 +44,8 @@ const LOCAL_MODEL_FIELDS = {
   llama_server: "Path of llama-server; left out for the one found.",
   vllm: "Path of a Python that has vLLM, or of a vllm program; left out for the one found.",
   servers: "Model servers that are started here.",
+  container:
+    "The container that a server runs in: its engine and image, and gpu where it is not to be as usual; left out for a program of this machine.",
   overcommit: "Several may be loaded although together they would not fit in memory.",
 } as const;
 

@@ -1,24 +1,35 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { callKey, callQuery, type CallError, useCall, useClient } from "@/client";
+import { type QueryClient, useMutation, useQueryClient } from "@tanstack/react-query";
+import { callKey, callQuery, type CallError, type Client, useCall, useClient } from "@/client";
 import { type Settings } from "@/protocol/generated";
 
+async function put(client: Client, queries: QueryClient, change: (now: Settings) => Settings): Promise<void> {
+  const now = await queries.ensureQueryData<Settings, CallError>(callQuery(client, "settings.get", {}));
+  const next = change(now);
+  await client.call("settings.put", next);
+  queries.setQueryData(callKey("settings.get", {}), next);
+}
+
 /**
- * Changes one part of the settings: shown when the host has taken it, one change after the other, each on what the
- * one before it left.
+ * Changes the settings: shown when the host has taken them, one change after the other, each on what the one before
+ * it left.
  */
+export function useChangeAll(onSuccess?: () => void) {
+  const client = useClient();
+  const queries = useQueryClient();
+  return useMutation<void, CallError, (now: Settings) => Settings>({
+    scope: { id: "settings" },
+    mutationFn: (change) => put(client, queries, change),
+    ...(onSuccess ? { onSuccess } : {}),
+  });
+}
+
+/** Changes one part of the settings, as {@link useChangeAll} does. */
 export function useChangePart<K extends keyof Settings>(part: K, onSuccess?: () => void) {
   const client = useClient();
   const queries = useQueryClient();
   return useMutation<void, CallError, (now: Settings[K]) => Settings[K]>({
     scope: { id: "settings" },
-    mutationFn: async (change) => {
-      const settings = await queries.ensureQueryData<Settings, CallError>(
-        callQuery(client, "settings.get", {}),
-      );
-      const next = { ...settings, [part]: change(settings[part]) };
-      await client.call("settings.put", next);
-      queries.setQueryData(callKey("settings.get", {}), next);
-    },
+    mutationFn: (change) => put(client, queries, (now) => ({ ...now, [part]: change(now[part]) })),
     ...(onSuccess ? { onSuccess } : {}),
   });
 }

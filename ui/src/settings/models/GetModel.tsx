@@ -41,8 +41,8 @@ export function GetModel({ hasLocal }: { hasLocal: boolean }) {
           <span className="font-medium">AiCockpit</span>{" "}
           <span className="text-muted">
             {hasLocal
-              ? "starts models that lie on this machine when somebody asks for them."
-              : "finds models that lie on this machine, starts them when somebody asks, and gives the memory back. Offline: copy a .gguf file into one of the folders that it looks in."}
+              ? "starts models that lie on this machine when somebody asks for them, as a program or in a container."
+              : "finds models that lie on this machine, starts them as a program or in a container when somebody asks, and gives the memory back. Offline: copy a .gguf file into one of the folders that it looks in."}
           </span>
         </p>
         <Button size="small" onClick={() => openModels("local")}>

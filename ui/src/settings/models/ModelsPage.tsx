@@ -48,7 +48,7 @@ export function ModelsPage({
             aria-current={entry.part === part ? "page" : undefined}
             onClick={() => openModels(entry.part)}
             className={cx(
-              "-mb-px shrink-0 border-b-2 px-2 py-1.5 whitespace-nowrap focus-visible:-outline-offset-2",
+              "-mb-px shrink-0 border-b-2 px-2 py-1.5 whitespace-nowrap pointer-coarse:py-2.5 focus-visible:-outline-offset-2",
               entry.part === part ? "border-accent text-fg" : "border-transparent text-muted hover:text-fg",
             )}
           >
@@ -126,11 +126,11 @@ function ServersPart({ settings }: { settings: Settings }) {
           <ServerSection
             key={server.id}
             server={server}
-            models={models}
+            settings={settings}
             states={states.data ?? []}
             saidAt={states.dataUpdatedAt}
-            offline={settings.offline}
             asking={states.isFetching}
+            add={add}
           />
         ))}
       </section>

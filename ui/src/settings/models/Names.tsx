@@ -1,6 +1,7 @@
 import { Pencil, Plus, Trash2 } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { type RefObject, useEffect, useRef, useState } from "react";
 import { Button, CopyButton, IconButton, toast, toastError } from "@/components";
+import { nextRow } from "@/lib/focus";
 import { type BackendState, type BrokerSettings, type ModelAlias, type Settings } from "@/protocol/generated";
 import { NameForm } from "./NameForm";
 import {
@@ -66,7 +67,7 @@ export function Names({ settings, states }: { settings: Settings; states: readon
               states={states}
               isRenamed={alias.name === renamed}
               onRenamed={setRenamed}
-              onRemoved={() => add.current?.focus()}
+              add={add}
             />
           ))}
         </ul>
@@ -82,7 +83,7 @@ function Name({
   states,
   isRenamed,
   onRenamed,
-  onRemoved,
+  add,
 }: {
   alias: ModelAlias;
   models: BrokerSettings;
@@ -90,7 +91,8 @@ function Name({
   states: readonly BackendState[];
   isRenamed: boolean;
   onRenamed: (name: string) => void;
-  onRemoved: () => void;
+  /** What has the focus when the last name goes. */
+  add: RefObject<HTMLButtonElement | null>;
 }) {
   const [editing, setEditing] = useState(false);
   const edit = useRef<HTMLButtonElement>(null);
@@ -100,11 +102,12 @@ function Name({
   const change = useChangeModels();
   const remove = () => {
     const at = models.aliases.indexOf(alias);
+    const next = nextRow(edit.current);
     // The row goes with its name: what follows must not depend on it.
     void change
       .mutateAsync((now) => withoutName(now, alias.name))
       .then(() => {
-        onRemoved();
+        (next?.isConnected === true ? next : add.current)?.focus();
         toast({
           message: `The name ${alias.name} was removed.`,
           action: {
@@ -116,7 +119,7 @@ function Name({
       }, toastError);
   };
   return (
-    <li className="flex flex-col gap-1 px-3 py-2" aria-label={alias.name}>
+    <li data-list-row tabIndex={-1} className="flex flex-col gap-1 px-3 py-2" aria-label={alias.name}>
       <div className="flex items-center gap-1">
         <h3 className="min-w-0 font-mono text-sm font-semibold break-all select-text">{alias.name}</h3>
         <CopyButton text={alias.name} />

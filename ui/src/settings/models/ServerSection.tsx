@@ -1,30 +1,32 @@
-import { Pencil, RotateCw, Trash2 } from "lucide-react";
-import { useRef, useState } from "react";
-import { Badge, Button, Dialog, Fold, IconButton, StateLabel, Switch, toast, toastError } from "@/components";
+import { Pencil, RotateCw } from "lucide-react";
+import { type RefObject, useRef, useState } from "react";
+import { Badge, Fold, IconButton, StateLabel, Switch, toastError } from "@/components";
 import { plural } from "@/lib/format";
 import { useNow } from "@/lib/time";
-import { type BackendSettings, type BackendState, type BrokerSettings } from "@/protocol/generated";
+import { type BackendSettings, type BackendState, type Settings } from "@/protocol/generated";
 import { isThisMachine } from "@/state/offline";
+import { RemoveServer } from "./RemoveServer";
 import { ServerForm } from "./ServerForm";
 import { ServerModels } from "./ServerModels";
-import { draftOf, KINDS, namesOf, withEnabled, withoutServer, withServerAgain } from "./servers";
+import { draftOf, KINDS, withEnabled } from "./servers";
 import { failureWords, figures, retryWords, stateWord } from "./states";
 import { useChangeModels, useCheckServer } from "./useModels";
 
 interface ServerProps {
   server: BackendSettings;
-  models: BrokerSettings;
+  settings: Settings;
   states: readonly BackendState[];
   /** When the host told the states. */
   saidAt: number;
   asking: boolean;
-  /** No server elsewhere is asked. */
-  offline: boolean;
+  /** What has the focus when the last section goes. */
+  add: RefObject<HTMLButtonElement | null>;
 }
 
 /** A model server: how it fares, what it has, and what can be done with it. */
 export function ServerSection(props: ServerProps) {
-  const { server, models, states, asking, offline } = props;
+  const { server, settings, states, asking, add } = props;
+  const { models, offline } = settings;
   const [editing, setEditing] = useState(false);
   const edit = useRef<HTMLButtonElement>(null);
   const isReachable = !offline || isThisMachine(server.url);
@@ -32,7 +34,12 @@ export function ServerSection(props: ServerProps) {
   const { word, ...look } = stateWord(server, state, asking, offline);
   const change = useChangeModels();
   return (
-    <section className="flex flex-col gap-2 rounded-md border border-line p-3" aria-label={server.name}>
+    <section
+      data-list-row
+      tabIndex={-1}
+      aria-label={server.name}
+      className="flex flex-col gap-2 rounded-md border border-line p-3"
+    >
       <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
         <div className="flex min-w-0 flex-1 basis-40 flex-wrap items-center gap-2">
           <h3 className="min-w-0 font-semibold break-all">{server.name}</h3>
@@ -59,7 +66,13 @@ export function ServerSection(props: ServerProps) {
             aria-expanded={editing}
             onClick={() => setEditing(!editing)}
           />
-          <Remove server={server} models={models} />
+          <RemoveServer
+            server={server}
+            settings={settings}
+            label="Remove server"
+            hasKey={server.has_key}
+            add={add}
+          />
         </div>
       </div>
       {editing ? (
@@ -81,7 +94,13 @@ export function ServerSection(props: ServerProps) {
 }
 
 /** What the server told, or why it does not answer. */
-function Told({ server, models, states, saidAt, state }: ServerProps & { state: BackendState | undefined }) {
+function Told({
+  server,
+  settings: { models },
+  states,
+  saidAt,
+  state,
+}: ServerProps & { state: BackendState | undefined }) {
   return (
     <>
       <p className="flex flex-wrap justify-between gap-x-4 text-sm text-faint">
@@ -121,55 +140,5 @@ function CheckAgain({ server }: { server: BackendSettings }) {
       icon={<RotateCw size={14} className={check.isPending ? "animate-turn" : undefined} />}
       onClick={() => !check.isPending && check.mutate(server.id)}
     />
-  );
-}
-
-/** Removes a server. Undo brings it back; a key that goes with it cannot be brought back, so it is named before. */
-function Remove({ server, models }: { server: BackendSettings; models: BrokerSettings }) {
-  const change = useChangeModels();
-  const [asked, setAsked] = useState(false);
-  const names = namesOf(models, server);
-  // The section goes with its server: what follows must not depend on it.
-  const remove = () =>
-    void change
-      .mutateAsync((now) => withoutServer(now, server))
-      .then(() => {
-        setAsked(false);
-        if (server.has_key) return;
-        toast({
-          message: `${server.name} was removed.`,
-          hint: names.length === 0 ? undefined : `Names that led to it: ${names.join(", ")}.`,
-          action: {
-            label: "Undo",
-            run: () =>
-              void change.mutateAsync((now) => withServerAgain(now, models, server)).catch(toastError),
-          },
-        });
-      }, toastError);
-  return (
-    <>
-      <IconButton
-        label="Remove server"
-        size="small"
-        icon={<Trash2 size={14} />}
-        onClick={() => (server.has_key ? setAsked(true) : remove())}
-      />
-      <Dialog
-        open={asked}
-        onClose={() => setAsked(false)}
-        title={`Remove ${server.name}?`}
-        footer={
-          <>
-            <Button onClick={() => setAsked(false)}>Cancel</Button>
-            <Button kind="danger" busy={change.isPending} onClick={remove}>
-              Remove server
-            </Button>
-          </>
-        }
-      >
-        <p>Its key is forgotten with it, and would have to be given anew.</p>
-        {names.length > 0 && <p className="mt-2">Names that lead to it: {names.join(", ")}.</p>}
-      </Dialog>
-    </>
   );
 }

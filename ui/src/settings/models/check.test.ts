@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { modelsProblem } from "./check";
+import { localModelsProblem, modelsProblem } from "./check";
 
 const SERVER = { id: "a", name: "a", url: "http://127.0.0.1:8080/v1" };
 const NAME = { name: "fast", targets: [{ backend: "a", model: "m" }] };
@@ -35,4 +35,15 @@ it.each([
   [{ first_byte_seconds: 0 }, "“first_byte_seconds”: A whole number from 1"],
 ])("names what is wrong in %j", (value, problem) => {
   expect(modelsProblem(value)).toContain(problem);
+});
+
+it("a server of this machine may run in a container, which is named whole", () => {
+  const own = { id: "a", name: "a", runtime: "llama_cpp", model: "/a.gguf" };
+  const problem = (container: unknown) => localModelsProblem({ servers: [{ ...own, container }] });
+  expect(problem({ engine: "docker", image: "llama:1", gpu: false })).toBeUndefined();
+  expect(problem({ engine: "docker" })).toContain("“container”: “image” is missing.");
+  expect(problem({ engine: "docker", image: "llama:1", gpu: "on" })).toContain(
+    "“gpu”: Either true or false.",
+  );
+  expect(problem("docker")).toContain("“container”: An object");
 });

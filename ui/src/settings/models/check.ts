@@ -75,10 +75,17 @@ const PRICE: Checks = {
   cached_input: { check: numberFrom(0) },
 };
 
+const CONTAINER: Checks = {
+  engine: { check: text, needed: true },
+  image: { check: text, needed: true },
+  gpu: { check: yesOrNo },
+};
+
 const LOCAL_SERVER: Checks = {
   id: { check: text, needed: true },
   name: { check: text, needed: true },
   runtime: { check: oneOf(["llama_cpp", "vllm"]), needed: true },
+  container: { check: object(CONTAINER) },
   model: { check: text, needed: true },
   context_length: { check: wholeFrom(1, MOST) },
   parallel: { check: wholeFrom(1, MOST) },

@@ -9,13 +9,10 @@ import {
   filledIn,
   isReadableOnTheWay,
   LOCAL_PRESETS,
-  namesOf,
   PROVIDER_PRESETS,
   serverProblems,
   withEnabled,
-  withoutServer,
   withServer,
-  withServerAgain,
 } from "./servers";
 
 const server = (id: string, change: Partial<BackendSettings> = {}): BackendSettings => ({
@@ -27,7 +24,6 @@ const server = (id: string, change: Partial<BackendSettings> = {}): BackendSetti
   enabled: true,
   ...change,
 });
-const target = (backend: string) => ({ backend, model: "m", priority: 0 });
 const models = (change: Partial<BrokerSettings> = {}): BrokerSettings => ({
   ...NO_MODELS,
   backends: [server("a"), server("b")],
@@ -129,49 +125,4 @@ it.each([...LOCAL_PRESETS, ...PROVIDER_PRESETS])("the preset of $label fills in 
 
 it("switches one server and leaves the others", () => {
   expect(withEnabled(models(), "a", false).backends.map(({ enabled }) => enabled)).toEqual([false, true]);
-});
-
-describe("removing a server", () => {
-  const before = models({
-    aliases: [
-      { name: "both", targets: [target("a"), target("b-name")] },
-      { name: "only", targets: [target("a-name")] },
-      { name: "other", targets: [target("b")] },
-    ],
-  });
-  const [a, b] = before.backends as [BackendSettings, BackendSettings];
-
-  it("takes it out of names, and what leads nowhere then", () => {
-    expect(namesOf(before, a)).toEqual(["both", "only"]);
-    const after = withoutServer(before, a);
-    expect(after.backends).toEqual([b]);
-    expect(after.aliases).toEqual([
-      { name: "both", targets: [target("b-name")] },
-      { name: "other", targets: [target("b")] },
-    ]);
-  });
-
-  it("is undone to what was", () => {
-    expect(withServerAgain(withoutServer(before, a), before, a)).toEqual(before);
-    expect(withServerAgain(withoutServer(before, b), before, b)).toEqual(before);
-  });
-
-  it("is undone without what went meanwhile, and with what came", () => {
-    const meanwhile = withServer(withoutServer(withoutServer(before, a), b), {
-      ...emptyDraft(),
-      name: "new",
-      url: "http://127.0.0.1:1/v1",
-    });
-    const after = withServerAgain(meanwhile, before, a);
-    expect(after.backends.map(({ name }) => name)).toEqual(["a-name", "new"]);
-    expect(after.aliases).toEqual([
-      { name: "both", targets: [target("a")] },
-      { name: "only", targets: [target("a-name")] },
-    ]);
-  });
-
-  it("is not undone where its name is another's now", () => {
-    const meanwhile = withServer(withoutServer(before, a), { ...draftOf(b), name: "a-name" });
-    expect(withServerAgain(meanwhile, before, a)).toBe(meanwhile);
-  });
 });

@@ -26,7 +26,7 @@ const EVERYBODY = "*";
 const ROW_HEIGHT = 32;
 const MOST_SHOWN = 14;
 const COLUMNS =
-  "grid grid-cols-[4.5rem_minmax(0,1fr)_6.5rem] items-center sm:grid-cols-[5.5rem_minmax(0,1fr)_7rem_4rem] gap-x-3 px-3 md:grid-cols-[6rem_minmax(0,1.4fr)_minmax(0,1fr)_7rem_6rem_4.5rem_4.5rem_4.5rem]";
+  "grid grid-cols-[4.5rem_minmax(0,1fr)_6.5rem] items-center sm:grid-cols-[5.5rem_minmax(0,1fr)_7rem_4rem] gap-x-3 px-3 md:grid-cols-[5rem_minmax(0,1.1fr)_minmax(0,1fr)_6.5rem_6.5rem_4rem_4.25rem_3.5rem] xl:grid-cols-[6rem_minmax(0,1.4fr)_minmax(0,1fr)_7rem_6rem_4.5rem_4.5rem_4.5rem]";
 const WIDE_ONLY = "max-md:hidden";
 const NOT_ON_A_PHONE = "max-sm:hidden";
 

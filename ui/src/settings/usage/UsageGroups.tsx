@@ -6,7 +6,7 @@ const exact = (value: number) => value.toLocaleString("en");
 
 /** Sums by model, server or workspace, most tokens first. */
 export function UsageGroups({
-  report: { groups, total, currency },
+  report: { groups, total, first_ms, tokens_per_second, currency },
   by,
   nameOf,
 }: {
@@ -47,18 +47,13 @@ export function UsageGroups({
             </tr>
           </thead>
           <tbody className="divide-y divide-line border-y border-line">
-            {groups.map(({ name, sum, first_ms, tokens_per_second }) => (
+            {groups.map(({ name, sum, ...times }) => (
               <tr key={name}>
                 <th scope="row" className="min-w-40 px-3 py-1.5 text-left font-medium break-all select-text">
                   {nameOf(name)}
                 </th>
                 <Figures sum={sum} currency={currency} />
-                <td className="px-3 py-1.5 text-right whitespace-nowrap select-text">
-                  {first_ms === undefined ? "–" : formatLatency(first_ms)}
-                </td>
-                <td className="px-3 py-1.5 text-right select-text">
-                  {tokens_per_second === undefined ? "–" : formatSpeed(tokens_per_second)}
-                </td>
+                <Times first={times.first_ms} speed={times.tokens_per_second} />
               </tr>
             ))}
           </tbody>
@@ -68,7 +63,7 @@ export function UsageGroups({
                 Together
               </th>
               <Figures sum={total} currency={currency} />
-              <td colSpan={2} />
+              <Times first={first_ms} speed={tokens_per_second} />
             </tr>
           </tfoot>
         </table>
@@ -94,6 +89,17 @@ function Figures({ sum, currency }: { sum: UsageSum; currency: string }) {
         {formatCount(output_tokens)}
       </td>
       <td className="px-3 py-1.5 text-right select-text">{formatMoney(cost, currency)}</td>
+    </>
+  );
+}
+
+function Times({ first, speed }: { first: number | undefined; speed: number | undefined }) {
+  return (
+    <>
+      <td className="px-3 py-1.5 text-right whitespace-nowrap select-text">
+        {first === undefined ? "–" : formatLatency(first)}
+      </td>
+      <td className="px-3 py-1.5 text-right select-text">{speed === undefined ? "–" : formatSpeed(speed)}</td>
     </>
   );
 }

@@ -3,14 +3,14 @@ import { lazy, type ReactNode, Suspense, useState } from "react";
 import { sentence } from "@/client";
 import { Button, EmptyState, ErrorState, Loading, Select, Skeleton } from "@/components";
 import { cx } from "@/lib/cx";
-import { formatCount, formatLatency, formatMoney, plural } from "@/lib/format";
+import { formatCount, formatLatency, formatMoney, formatSpeed, listWords, plural } from "@/lib/format";
 import { persistently } from "@/lib/persistently";
-import { type Settings, type UsageBy, type UsageReport } from "@/protocol/generated";
+import { type Settings, type UsageBy, type UsageReport, type UsageSum } from "@/protocol/generated";
 import { openModels } from "@/state/navigation";
 import { Page } from "../Page";
 import { ChartTable } from "./ChartTable";
 import { Requests } from "./Requests";
-import { BY, firstPieces, groupName, type Measure, MEASURES, type Period, PERIODS, stacksOf } from "./usage";
+import { BY, groupName, type Measure, MEASURES, type Period, PERIODS, stacksOf } from "./usage";
 import { UsageGroups } from "./UsageGroups";
 import { useNames, useUsageReport } from "./useUsage";
 
@@ -71,7 +71,7 @@ function Choice<T extends string>({
           aria-pressed={option.value === value}
           onClick={() => onChange(option.value)}
           className={cx(
-            "h-6 rounded-sm px-2 text-sm whitespace-nowrap",
+            "h-6 rounded-sm px-2 text-sm whitespace-nowrap pointer-coarse:h-8",
             option.value === value
               ? "bg-active font-medium text-fg"
               : "text-muted hover:bg-hover hover:text-fg",
@@ -111,7 +111,10 @@ function Sums({
         <NothingUsed />
       ) : (
         <>
-          <Tiles report={report} by={by} />
+          <div className="flex flex-col gap-1">
+            <Tiles report={report} />
+            <OtherCurrencies report={report} />
+          </div>
           <section aria-label="Chart" className="flex flex-col gap-2">
             <div className="flex flex-wrap items-center justify-between gap-2">
               <h2 className="font-semibold text-muted">Over time</h2>
@@ -179,13 +182,15 @@ function Lost({ report: { lost, why_lost } }: { report: UsageReport }) {
   );
 }
 
-function Tiles({ report: { total, groups, currency }, by }: { report: UsageReport; by: UsageBy }) {
-  const medians = firstPieces(groups);
-  const what = by === "model" ? "model" : by === "backend" ? "server" : "workspace";
-  const notWhole = total.failed + total.refused + total.cancelled;
+function Tiles({ report: { total, first_ms, tokens_per_second, currency } }: { report: UsageReport }) {
   return (
     <dl className="grid grid-cols-2 gap-px overflow-hidden rounded-md border border-line bg-line sm:grid-cols-3 lg:grid-cols-6">
-      <Tile word="Requests" value={formatCount(total.requests)} exact={total.requests.toLocaleString("en")} />
+      <Tile
+        word="Requests"
+        value={formatCount(total.requests)}
+        exact={total.requests.toLocaleString("en")}
+        note={<NotWhole total={total} />}
+      />
       <Tile
         word="Tokens in"
         value={formatCount(total.input_tokens)}
@@ -199,27 +204,43 @@ function Tiles({ report: { total, groups, currency }, by }: { report: UsageRepor
       <Tile word="Cost" value={formatMoney(total.cost, currency)} />
       <Tile
         word="First piece"
-        value={
-          medians === undefined
-            ? "–"
-            : medians[0] === medians[1]
-              ? formatLatency(medians[0])
-              : `${formatLatency(medians[0])} – ${formatLatency(medians[1])}`
-        }
-        note={groups.length > 1 ? `median of each ${what}` : "median"}
+        value={first_ms === undefined ? "–" : formatLatency(first_ms)}
+        note={first_ms === undefined ? undefined : "median of all"}
       />
       <Tile
-        word="Failed"
-        value={formatCount(total.failed)}
-        bad={total.failed > 0}
-        note={
-          notWhole > total.failed
-            ? `${formatCount(total.refused)} refused, ${formatCount(total.cancelled)} cancelled`
-            : undefined
-        }
+        word="Tokens a second"
+        value={tokens_per_second === undefined ? "–" : formatSpeed(tokens_per_second)}
+        note={tokens_per_second === undefined ? undefined : "while answers come"}
       />
     </dl>
   );
+}
+
+/** Costs that cannot be summed with the others. */
+function OtherCurrencies({ report: { currency, other_currencies = [] } }: { report: UsageReport }) {
+  if (other_currencies.length === 0) return null;
+  return (
+    <p className="text-sm text-faint">
+      Costs are those in {currency}. There are some in {listWords(other_currencies)} too, which are not among
+      the sums.
+    </p>
+  );
+}
+
+/** How many requests got no whole answer; nothing where all did. */
+function NotWhole({ total: { failed, refused, cancelled } }: { total: UsageSum }) {
+  const parts = [
+    { count: failed, word: "failed", bad: true },
+    { count: refused, word: "refused", bad: false },
+    { count: cancelled, word: "cancelled", bad: false },
+  ].filter(({ count }) => count > 0);
+  if (parts.length === 0) return null;
+  return parts.map(({ count, word, bad }, index) => (
+    <span key={word} className={cx("whitespace-nowrap", bad && "font-medium text-failed")}>
+      {formatCount(count)} {word}
+      {index < parts.length - 1 && ", "}
+    </span>
+  ));
 }
 
 function Tile({
@@ -227,24 +248,19 @@ function Tile({
   value,
   exact,
   note,
-  bad = false,
 }: {
   word: string;
   value: ReactNode;
   exact?: string;
-  note?: string | undefined;
-  bad?: boolean;
+  note?: ReactNode;
 }) {
   return (
     <div className="flex flex-col bg-canvas px-3 py-2">
       <dt className="text-sm text-faint">{word}</dt>
-      <dd
-        className={cx("text-lg font-semibold tabular-nums select-text", bad && "text-failed")}
-        title={exact}
-      >
+      <dd className="text-lg font-semibold tabular-nums select-text" title={exact}>
         {value}
       </dd>
-      {note !== undefined && <dd className="text-xs text-faint">{note}</dd>}
+      {note !== undefined && <dd className="flex flex-wrap gap-x-1 text-xs text-faint">{note}</dd>}
     </div>
   );
 }

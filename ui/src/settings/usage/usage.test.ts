@@ -1,17 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type RequestEntry, type UsageGroup, type UsageReport, type Workspace } from "@/protocol/generated";
-import {
-  byMonth,
-  firstPieces,
-  groupName,
-  NO_USE,
-  ownerName,
-  queryOf,
-  spansOf,
-  speedOf,
-  stacksOf,
-  sum,
-} from "./usage";
+import { byMonth, groupName, NO_USE, ownerName, queryOf, spansOf, speedOf, stacksOf, sum } from "./usage";
 
 const NOW = new Date(2026, 10, 23, 14, 25).getTime();
 const day = (year: number, month: number, date: number) => new Date(year, month - 1, date).getTime();
@@ -77,11 +66,6 @@ it("the largest groups stand by themselves in a chart, the others together", () 
   const stacks = stacksOf(many, "tokens");
   expect(stacks.map(({ name }) => name)).toEqual(["g0", "g1", "g2", "g3", "g4", "g5", undefined]);
   expect(stacks.at(-1)?.values).toEqual([4 + 3 + 2]);
-});
-
-it("medians of several groups are told as a range", () => {
-  expect(firstPieces([group("a", [])])).toBeUndefined();
-  expect(firstPieces([group("a", [], 20), group("b", [], 5), group("c", [])])).toEqual([5, 20]);
 });
 
 it("owners and servers are called by name where they have one", () => {

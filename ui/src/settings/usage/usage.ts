@@ -128,12 +128,6 @@ export function stacksOf(report: UsageReport, measure: Measure): Stack[] {
   return stacks;
 }
 
-/** Medians to the first piece of an answer over the groups: one, or the least and the greatest. */
-export function firstPieces(groups: readonly UsageGroup[]): [least: number, greatest: number] | undefined {
-  const medians = groups.flatMap(({ first_ms }) => (first_ms === undefined ? [] : [first_ms]));
-  return medians.length === 0 ? undefined : [Math.min(...medians), Math.max(...medians)];
-}
-
 /** When a step begins, short: an hour, a day, or a month. */
 export function stepWords(at: number, period: Period): string {
   const day = new Date(at);

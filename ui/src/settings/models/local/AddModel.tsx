@@ -4,28 +4,23 @@ import { useId, useState } from "react";
 import { type CallError, sentence } from "@/client";
 import { Badge, Button, Dialog, ErrorState, Input, Loading, Skeleton, StateLabel } from "@/components";
 import { cx } from "@/lib/cx";
-import {
-  type BrokerSettings,
-  type LocalModel,
-  type LocalModelSettings,
-  type LocalScan,
-} from "@/protocol/generated";
+import { type LocalModel, type LocalScan, type Settings } from "@/protocol/generated";
 import { FolderField } from "./Folders";
 import { LocalForm } from "./LocalForm";
 import { NoModelFile } from "./NoModelFile";
+import { Templates } from "./Templates";
 import { draftOfModel, FITS, matchingModels, modelFacts } from "./servers";
 
 interface AddProps {
   open: boolean;
   onClose: () => void;
-  local: LocalModelSettings;
-  models: BrokerSettings;
+  settings: Settings;
   scan: UseQueryResult<LocalScan, CallError>;
 }
 
 /** Choosing a model of this machine, and how it is served. */
 export function AddModel(props: AddProps) {
-  const { open, onClose, local, models, scan } = props;
+  const { open, onClose, settings, scan } = props;
   const [chosen, setChosen] = useState<LocalModel>();
   const close = () => {
     setChosen(undefined);
@@ -47,10 +42,11 @@ export function AddModel(props: AddProps) {
         <Choice {...props} onChoose={setChosen} />
       ) : (
         <LocalForm
-          initial={draftOfModel(chosen, local, models)}
-          settings={{ local_models: local, models }}
+          initial={draftOfModel(chosen, settings.local_models, settings.models, scan.data)}
+          settings={settings}
           model={chosen}
-          runtimes={scan.data?.runtimes}
+          scan={scan.data}
+          inDialog
           onClose={close}
         />
       )}
@@ -58,7 +54,7 @@ export function AddModel(props: AddProps) {
   );
 }
 
-function Choice({ local, scan, onChoose }: AddProps & { onChoose: (model: LocalModel) => void }) {
+function Choice({ settings, scan, onChoose }: AddProps & { onChoose: (model: LocalModel) => void }) {
   const [query, setQuery] = useState("");
   if (scan.isError)
     return (
@@ -75,11 +71,11 @@ function Choice({ local, scan, onChoose }: AddProps & { onChoose: (model: LocalM
         <Skeleton className="h-40" />
       </Loading>
     );
-  const { models, folders, unreadable } = scan.data;
+  const { models, unreadable } = scan.data;
   return (
     <div className="flex flex-col gap-3">
       {models.length === 0 ? (
-        <NoModelFile folders={folders} />
+        <NoModelFile scan={scan.data} />
       ) : (
         <ModelList
           models={matchingModels(models, query)}
@@ -94,7 +90,7 @@ function Choice({ local, scan, onChoose }: AddProps & { onChoose: (model: LocalM
         </p>
       ))}
       <div className="flex flex-wrap items-end justify-between gap-2">
-        <FolderField local={local} />
+        <FolderField local={settings.local_models} />
         <Button aria-busy={scan.isFetching || undefined} onClick={() => void scan.refetch()}>
           Look again
         </Button>
@@ -191,6 +187,7 @@ function ModelRow({ model }: { model: LocalModel }) {
         <span className="min-w-0 flex-1 basis-40 font-medium break-words">{name}</span>
         <Badge>{format === "gguf" ? "GGUF" : "safetensors"}</Badge>
         {quantization !== undefined && <Badge>{quantization}</Badge>}
+        <Templates model={model} />
         {estimate && <StateLabel tone={FITS[estimate.fit].tone}>{FITS[estimate.fit].word}</StateLabel>}
       </span>
       <span className="text-sm text-muted tabular-nums">{modelFacts(model).join(" · ")}</span>

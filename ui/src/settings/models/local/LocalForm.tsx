@@ -1,8 +1,11 @@
 import { useEffect, useRef, useState } from "react";
 import { Button, ErrorState, Field, Fold, Input, Select } from "@/components";
+import { cx } from "@/lib/cx";
 import { formatBytes } from "@/lib/format";
-import { type LocalModel, type Runtime, type RuntimeFound, type Settings } from "@/protocol/generated";
-import { Prose } from "./Prose";
+import { type LocalModel, type LocalScan, type Runtime, type Settings } from "@/protocol/generated";
+import { withPlace } from "./containers";
+import { GpuField, PlaceFields, PlaceTrouble } from "./PlaceFields";
+import { NO_TEMPLATE } from "./Templates";
 import { type LocalDraft, type LocalProblems, localProblems, memoryAt, RUNTIMES, withLocal } from "./servers";
 import { useChangeLocal } from "./useLocal";
 
@@ -15,15 +18,18 @@ const USUAL_IDLE_MINUTES = 15;
 /** Adds or changes a model of this machine. As it begins, Enter is enough. */
 export function LocalForm({
   initial,
-  settings: { local_models: local, models },
+  settings: { local_models: local, models, offline },
   model,
-  runtimes,
+  scan,
+  inDialog = false,
   onClose,
 }: {
   initial: LocalDraft;
-  settings: Pick<Settings, "local_models" | "models">;
+  settings: Settings;
   model: LocalModel | undefined;
-  runtimes?: readonly RuntimeFound[] | undefined;
+  scan: LocalScan | undefined;
+  /** What keeps it stays in view while the rest scrolls. */
+  inDialog?: boolean;
   onClose: () => void;
 }) {
   const change = useChangeLocal();
@@ -31,8 +37,16 @@ export function LocalForm({
   const [draft, setDraft] = useState(initial);
   const isNew = local.servers.every(({ id }) => id !== initial.id);
   const problems = localProblems(draft, local, models);
-  const missing = runtimes?.find(({ runtime }) => runtime === draft.runtime)?.problem;
   const put = (part: Partial<LocalDraft>) => setDraft((now) => ({ ...now, ...part }));
+  const engines = scan?.engines ?? [];
+  const place = {
+    draft,
+    onChange: put,
+    engines,
+    program: scan?.runtimes.find(({ runtime }) => runtime === draft.runtime),
+    offline,
+    imageProblem: problems.image,
+  };
 
   useEffect(() => form.current?.querySelector("input")?.select(), []);
 
@@ -42,7 +56,7 @@ export function LocalForm({
     if (first !== undefined) form.current?.querySelector<HTMLElement>(`[name="${first}"]`)?.focus();
     else change.mutate((now) => withLocal(now, draft), { onSuccess: onClose });
   };
-  const field = (name: keyof LocalProblems, placeholder: string, numeric = true) => ({
+  const field = (name: Exclude<keyof LocalProblems, "image">, placeholder: string, numeric = true) => ({
     name,
     placeholder,
     ...(numeric ? { inputMode: "numeric" as const } : {}),
@@ -70,17 +84,19 @@ export function LocalForm({
         <Field label="Name" help="What clients ask for." error={problems.name}>
           {(ids) => <Input {...ids} mono {...field("name", "qwen", false)} />}
         </Field>
-        <Field label="Served by" help="GGUF files by llama.cpp, folders of safetensors by vLLM.">
+        <Field label="Served by" help="llama.cpp for GGUF, vLLM for safetensors.">
           {(ids) => (
             <Select
               {...ids}
               value={draft.runtime}
-              onChange={(runtime) => put({ runtime })}
+              onChange={(runtime) => put(withPlace(draft, { runtime }, engines))}
               options={RUNTIME_OPTIONS}
               className="w-full"
             />
           )}
         </Field>
+        <PlaceFields {...place} />
+        <PlaceTrouble {...place} />
         <Field
           label="Context"
           help={contextHelp(model, Number(draft.contextLength))}
@@ -108,10 +124,8 @@ export function LocalForm({
           )}
         </Field>
       </div>
-      {missing !== undefined && (
-        <p role="status" className="rounded-md bg-starting-soft px-3 py-2 break-words text-fg select-text">
-          <Prose text={missing} />
-        </p>
+      {model !== undefined && model.problem === undefined && model.chat === undefined && (
+        <p className="text-sm text-muted">{NO_TEMPLATE}</p>
       )}
       <Fold small label="More">
         <div className="grid grid-cols-1 gap-3 sm:grid-cols-2">
@@ -122,6 +136,7 @@ export function LocalForm({
           >
             {(ids) => <Input {...ids} {...field("parallel", "The program’s choice")} />}
           </Field>
+          <GpuField {...place} />
           {draft.runtime === "llama_cpp" && (
             <Field label="Layers on the GPU" help="Empty for as many as fit." error={problems.gpuLayers}>
               {(ids) => <Input {...ids} {...field("gpuLayers", "As many as fit")} />}
@@ -145,12 +160,19 @@ export function LocalForm({
           </Field>
         </div>
       </Fold>
-      {change.error && <ErrorState compact title="The model was not kept" error={change.error} />}
-      <div className="flex justify-end gap-2">
-        <Button onClick={onClose}>Cancel</Button>
-        <Button type="submit" kind="primary" busy={change.isPending}>
-          {isNew ? "Add model" : "Save"}
-        </Button>
+      <div
+        className={cx(
+          "flex flex-col gap-3",
+          inDialog && "sticky -bottom-4 -mx-4 -mb-4 border-t border-line bg-raised px-4 py-3",
+        )}
+      >
+        {change.error && <ErrorState compact title="The model was not kept" error={change.error} />}
+        <div className="flex justify-end gap-2">
+          <Button onClick={onClose}>Cancel</Button>
+          <Button type="submit" kind="primary" busy={change.isPending}>
+            {isNew ? "Add model" : "Save"}
+          </Button>
+        </div>
       </div>
     </form>
   );

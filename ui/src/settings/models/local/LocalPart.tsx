@@ -8,13 +8,14 @@ import { HardwareLine } from "./HardwareLine";
 import { LocalServerSection } from "./LocalServerSection";
 import { NoModelFile } from "./NoModelFile";
 import { Programs } from "./Programs";
-import { useLocalServers, useScan } from "./useLocal";
+import { useLocalServers, useScan, useUpdates } from "./useLocal";
 
-/** Models that are served on this machine by programs that are started from here. */
+/** Models that are served on this machine by programs and containers that are started from here. */
 export function LocalPart({ settings }: { settings: Settings }) {
-  const { models, local_models: local } = settings;
+  const { local_models: local } = settings;
   const scan = useScan(local);
   const servers = useLocalServers(local);
+  const updates = useUpdates();
   const add = useRef<HTMLButtonElement>(null);
   const [adding, setAdding] = useState(false);
   const isEmpty = local.servers.length === 0;
@@ -75,17 +76,26 @@ export function LocalPart({ settings }: { settings: Settings }) {
             settings={settings}
             state={servers.data?.find(({ id }) => id === server.id)}
             saidAt={servers.dataUpdatedAt}
-            model={scan.data?.models.find(({ path }) => path === server.model)}
+            scan={scan.data}
             add={add}
           />
         ))}
       </section>
 
-      {scan.data && scan.data.models.length === 0 && isEmpty && <NoModelFile folders={scan.data.folders} />}
+      {scan.data && scan.data.models.length === 0 && isEmpty && <NoModelFile scan={scan.data} />}
       <Folders local={local} scan={scan.data} />
-      <Programs local={local} runtimes={scan.data?.runtimes} />
+      <Programs
+        local={local}
+        scan={scan.data}
+        context={{
+          servers: local.servers,
+          states: servers.data ?? [],
+          updates: updates.data ?? [],
+          offline: settings.offline,
+        }}
+      />
 
-      <AddModel open={adding} onClose={() => setAdding(false)} local={local} models={models} scan={scan} />
+      <AddModel open={adding} onClose={() => setAdding(false)} settings={settings} scan={scan} />
     </>
   );
 }

@@ -1,8 +1,12 @@
 import { CommandLine } from "@/components";
+import { type LocalScan } from "@/protocol/generated";
+import { imagesFor } from "./containers";
+import { engineProgram } from "./PlaceFields";
 
-/** No model file was found: how to get one, online and off. */
-export function NoModelFile({ folders }: { folders: readonly string[] }) {
+/** No model file was found: how to get one, and what serves it, online and off. */
+export function NoModelFile({ scan: { folders, runtimes, engines } }: { scan: LocalScan }) {
   const folder = folders[0];
+  const hasProgram = runtimes.some(({ problem }) => problem === undefined);
   return (
     <section
       aria-label="How to get a model"
@@ -12,15 +16,9 @@ export function NoModelFile({ folders }: { folders: readonly string[] }) {
       <ol className="flex list-decimal flex-col gap-1.5 pl-5 text-muted">
         <li>
           Get a GGUF file: one of some 4 billion parameters as Q4_K_M takes about 3 GB and answers well on
-          most machines.
-        </li>
-        <li>
-          With a network, for instance:
+          most machines. With a network, for instance:
           <CommandLine command="hf download Qwen/Qwen3-4B-GGUF Qwen3-4B-Q4_K_M.gguf" />
-        </li>
-        <li>
-          Offline: copy the .gguf file from another machine, on a stick or over your own network. Nothing else
-          is needed.
+          Offline: copy the .gguf file from another machine, on a stick or over your own network.
         </li>
         <li>
           {folder === undefined ? (
@@ -32,7 +30,39 @@ export function NoModelFile({ folders }: { folders: readonly string[] }) {
             </>
           )}
         </li>
+        <li>
+          {hasProgram ? (
+            "Nothing else is needed: a program to serve it is here."
+          ) : (
+            <Serve engines={engines} />
+          )}
+        </li>
       </ol>
     </section>
+  );
+}
+
+/** No program serves models here: a container does, where there is an engine. */
+function Serve({ engines }: Pick<LocalScan, "engines">) {
+  const engine = engines.find(({ problem }) => problem === undefined);
+  if (engine === undefined)
+    return (
+      <>
+        Install llama.cpp, which serves it, or Docker or Podman: then it runs in a container. Offline: bring
+        either from another machine as a package.
+      </>
+    );
+  const image = imagesFor(engine, "llama_cpp")[0];
+  if (image?.bytes !== undefined)
+    return <>Nothing else is needed: {engine.name} has an image that serves it in a container.</>;
+  const program = engineProgram(engine.engine);
+  return (
+    <>
+      No program is needed: {engine.name} runs it in a container
+      {image === undefined ? "" : ", and pulls the image by itself"}. Offline: bring the image as a file that{" "}
+      <code className="font-mono text-sm text-fg">{program} save</code> made
+      {image === undefined ? "" : ` of ${image.image}`}:
+      <CommandLine command={`${program} load --input image.tar`} />
+    </>
   );
 }

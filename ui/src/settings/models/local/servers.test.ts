@@ -12,10 +12,8 @@ import {
   modelFacts,
   withFolder,
   withLocal,
-  withLocalAgain,
   withLocalEnabled,
   withoutFolder,
-  withoutLocal,
 } from "./servers";
 
 const MODEL: LocalModel = {
@@ -52,10 +50,12 @@ it.each([
 describe("a model", () => {
   it("is served by what serves its format, under a name that is free", () => {
     const taken = { ...LOCAL, servers: [server("a", { name: "qwen2.5-0.5b-instruct" })] };
-    const draft = draftOfModel(MODEL, taken, NO_MODELS);
+    const draft = draftOfModel(MODEL, taken, NO_MODELS, undefined);
     expect(draft).toMatchObject({ name: "qwen2.5-0.5b-instruct-2", runtime: "llama_cpp", model: MODEL.path });
     expect(localProblems(draft, taken, NO_MODELS)).toEqual({});
-    expect(draftOfModel({ ...MODEL, format: "safetensors" }, LOCAL, NO_MODELS).runtime).toBe("vllm");
+    expect(draftOfModel({ ...MODEL, format: "safetensors" }, LOCAL, NO_MODELS, undefined).runtime).toBe(
+      "vllm",
+    );
   });
 
   it("is told in a few words", () => {
@@ -91,11 +91,19 @@ describe("a server", () => {
       idle_minutes: 0,
       arguments: ["--threads", "2"],
     });
-    expect(withLocal({ ...LOCAL, servers: [full] }, draftOfServer(full)).servers).toEqual([full]);
+    expect(withLocal({ ...LOCAL, servers: [full] }, draftOfServer(full, undefined)).servers).toEqual([full]);
+  });
+
+  it("in a container survives being typed, and leaves it", () => {
+    const contained = server("a", { container: { engine: "docker", image: "llama:1", gpu: false } });
+    const draft = draftOfServer(contained, undefined);
+    expect(withLocal({ ...LOCAL, servers: [contained] }, draft).servers).toEqual([contained]);
+    const out = withLocal({ ...LOCAL, servers: [contained] }, { ...draft, place: "program" });
+    expect(out.servers[0]?.container).toBeUndefined();
   });
 
   it("of vLLM has no layers on the GPU to count", () => {
-    const draft = { ...draftOfServer(server("a")), runtime: "vllm" as const, gpuLayers: "many" };
+    const draft = { ...draftOfServer(server("a"), undefined), runtime: "vllm" as const, gpuLayers: "many" };
     expect(localProblems(draft, LOCAL, NO_MODELS)).toEqual({});
     expect(withLocal(LOCAL, draft).servers[0]?.gpu_layers).toBeUndefined();
   });
@@ -112,16 +120,12 @@ describe("a server", () => {
     [{ idleMinutes: "soon" }, "A whole number from 0"],
   ])("%j is refused", (change, why) => {
     const models = { ...NO_MODELS, aliases: [{ name: "gateway", targets: [] }] };
-    const problems = localProblems({ ...draftOfServer(server("a")), ...change }, LOCAL, models);
+    const problems = localProblems({ ...draftOfServer(server("a"), undefined), ...change }, LOCAL, models);
     expect(Object.values(problems).join()).toContain(why);
   });
 
-  it("is switched off, removed, and brought back in its place", () => {
+  it("is switched off", () => {
     expect(withLocalEnabled(LOCAL, "a", false).servers.map(({ enabled }) => enabled)).toEqual([false, true]);
-    const without = withoutLocal(LOCAL, "a");
-    expect(without.servers.map(({ id }) => id)).toEqual(["b"]);
-    expect(withLocalAgain(without, 0, server("a"))).toEqual(LOCAL);
-    expect(withLocalAgain(LOCAL, 0, server("a"))).toBe(LOCAL);
   });
 });
 

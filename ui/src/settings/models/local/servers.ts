@@ -9,6 +9,7 @@ import {
   type Runtime,
 } from "@/protocol/generated";
 import { newId } from "../servers";
+import { containerOf, imageProblem, type PlaceDraft, placeOf, type Served, usualPlace } from "./containers";
 
 export const RUNTIMES: Record<Runtime, { label: string; program: string }> = {
   llama_cpp: { label: "llama.cpp", program: "llama-server" },
@@ -24,7 +25,7 @@ export const FITS: Record<Fit, { word: string; tone: "running" | "starting" | "f
 };
 
 /** A server of this machine as it is typed. */
-export interface LocalDraft {
+export interface LocalDraft extends PlaceDraft {
   id: string;
   name: string;
   runtime: Runtime;
@@ -38,7 +39,7 @@ export interface LocalDraft {
 }
 
 export type LocalProblems = Partial<
-  Record<"name" | "contextLength" | "parallel" | "gpuLayers" | "idleMinutes", string>
+  Record<"name" | "image" | "contextLength" | "parallel" | "gpuLayers" | "idleMinutes", string>
 >;
 
 const LONGEST_NAME = 100;
@@ -72,16 +73,19 @@ export function draftOfModel(
   model: LocalModel,
   local: LocalModelSettings,
   models: BrokerSettings,
+  scan: Served | undefined,
 ): LocalDraft {
   const id = newId();
   const taken = takenNames(local, models, id);
   const wanted = clientWord(model.name);
   let name = wanted;
   for (let number = 2; taken.has(name); number += 1) name = `${wanted}-${number}`;
+  const runtime = model.format === "gguf" ? "llama_cpp" : "vllm";
   return {
+    ...usualPlace(scan, runtime),
     id,
     name,
-    runtime: model.format === "gguf" ? "llama_cpp" : "vllm",
+    runtime,
     model: model.path,
     contextLength: "",
     parallel: "",
@@ -91,9 +95,10 @@ export function draftOfModel(
   };
 }
 
-export function draftOfServer(server: LocalServerSettings): LocalDraft {
+export function draftOfServer(server: LocalServerSettings, scan: Served | undefined): LocalDraft {
   const text = (value: number | undefined) => value?.toString() ?? "";
   return {
+    ...placeOf(server, scan),
     id: server.id,
     name: server.name,
     runtime: server.runtime,
@@ -129,6 +134,7 @@ export function localProblems(
             : takenNames(local, models, draft.id).has(name)
               ? "Another server or name is called so."
               : undefined,
+    image: imageProblem(draft),
     contextLength: wholeProblem(draft.contextLength.trim(), 1, MOST.contextLength),
     parallel: wholeProblem(draft.parallel.trim(), 1, MOST.parallel),
     gpuLayers:
@@ -147,6 +153,7 @@ export function withLocal(local: LocalModelSettings, draft: LocalDraft): LocalMo
     id: draft.id,
     name: draft.name.trim(),
     runtime: draft.runtime,
+    container: containerOf(draft),
     model: draft.model,
     context_length: number(draft.contextLength),
     parallel: number(draft.parallel),
@@ -169,19 +176,6 @@ export function withLocalEnabled(
   enabled: boolean,
 ): LocalModelSettings {
   return { ...local, servers: local.servers.map((each) => (each.id === id ? { ...each, enabled } : each)) };
-}
-
-export function withoutLocal(local: LocalModelSettings, id: string): LocalModelSettings {
-  return { ...local, servers: local.servers.filter((each) => each.id !== id) };
-}
-
-export function withLocalAgain(
-  local: LocalModelSettings,
-  at: number,
-  server: LocalServerSettings,
-): LocalModelSettings {
-  if (local.servers.some(({ id, name }) => id === server.id || name === server.name)) return local;
-  return { ...local, servers: local.servers.toSpliced(at, 0, server) };
 }
 
 export function withFolder(local: LocalModelSettings, folder: string): LocalModelSettings {

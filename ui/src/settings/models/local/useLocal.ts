@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { callKey, callQuery, useAction, useCall, useClient } from "@/client";
 import { toastError } from "@/components";
-import { type LocalModelSettings } from "@/protocol/generated";
+import { type LocalModelSettings, type UpdateOf, type UpdateRequest } from "@/protocol/generated";
 import { useChangePart } from "@/state/settings";
 
 const SERVERS = callKey("local_models.servers", {});
@@ -49,6 +49,29 @@ export function useLocalActions() {
     isPending: start.isPending || stop.isPending,
     start: (server: string) => start.mutate({ server }, options),
     stop: (server: string) => stop.mutate({ server }, options),
+  };
+}
+
+const UPDATES = callKey("local_models.updates", {});
+
+/** Updates that are under way, and the last of each kind; events tell how far they are. */
+export function useUpdates() {
+  return useCall("local_models.updates", {});
+}
+
+/** Begins an update and calls one off. */
+export function useUpdateActions() {
+  const queries = useQueryClient();
+  const update = useAction("local_models.update");
+  const cancel = useAction("local_models.cancel_update");
+  const options = {
+    onError: toastError,
+    onSettled: () => void queries.invalidateQueries({ queryKey: UPDATES }),
+  };
+  return {
+    isPending: update.isPending || cancel.isPending,
+    update: (request: UpdateRequest) => update.mutate(request, options),
+    cancel: (of: UpdateOf) => cancel.mutate(of, options),
   };
 }
 
