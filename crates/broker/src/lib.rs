@@ -1,8 +1,9 @@
 //! The AI broker: one local door that speaks OpenAI's protocol, and behind it every model that a person has.
 //!
-//! **Invariant:** runs alone, and keeps nothing of what is said but where a person wants it, in memory. Questions and answers go through byte for byte, but for
-//! the model's name, and for the tokens of a stream whose client did not ask for them; every error has OpenAI's shape;
-//! nothing is asked twice once an answer has begun; a client that leaves takes its connection to the backend with it.
+//! **Invariant:** runs alone, and keeps nothing of what is said but where a person wants it, in memory. Questions and
+//! answers go through byte for byte, but for the model's name, and for the tokens of a stream whose client did not ask
+//! for them; every error has OpenAI's shape; nothing is asked twice once an answer has begun; a client that leaves takes
+//! its connection to the backend with it.
 //!
 //! - `door`: who may come in, and OpenAI's paths.
 //! - `route`, `fleet`: where a model's name leads, and who is asked first.

@@ -1,8 +1,8 @@
 //! The usage ledger: who asked which model, how much, and how long it took.
 //!
 //! **Invariant:** serving never waits for it. Telling it of a request is a push onto a bounded queue; a thread of its
-//! own writes, and is woken for a batch, not for each request. What it cannot write it keeps in memory, and what is too much for that it counts as lost. No prompt, no
-//! answer and no key is ever in it.
+//! own writes, and is woken for a batch, not for each request. What it cannot write it keeps in memory, and what is too
+//! much for that it counts as lost. No prompt, no answer and no key is ever in it.
 //!
 //! Single requests stay for 90 days; the sums of each hour stay.
 

@@ -113,7 +113,7 @@ function Facts({ request, names, currency }: { request: RequestEntry; names: Nam
     ["Status", status ?? "None: the client left before"],
     ["Tokens in", input_tokens?.toLocaleString("en") ?? "Not told"],
     ["Tokens out", output_tokens?.toLocaleString("en") ?? "Not told"],
-    ["Cost", formatMoney(request.cost, currency)],
+    ["Cost", formatMoney(request.cost, request.currency ?? currency)],
     [
       "Id",
       <span key="id" className="flex items-center gap-1">

@@ -168,7 +168,7 @@ function Table({
             request={request}
             index={index}
             names={names}
-            currency={currency}
+            currency={request.currency ?? currency}
             now={now}
             onOpen={onOpen}
           />
