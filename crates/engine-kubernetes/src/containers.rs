@@ -1,6 +1,6 @@
 //! Containers: made, looked at, listed, removed.
 
-use crate::error::{engine_error, found};
+use crate::error::{engine_error, found, is_of_a_new_namespace};
 use crate::names::{self, CONTAINER, KEEP, LABELS, MANAGER, UNDO, pod_of_set};
 use crate::pod::{GONE_WITHIN, PodTemplate, gone};
 use crate::{KubernetesEngine, networks, state};
@@ -16,9 +16,14 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Propag
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Seconds that the programs of a container have which is removed.
 const REMOVE_GRACE: u32 = 1;
+/// How long a namespace may be without the service account that the cluster makes in each, and how often it is looked.
+const NEW_NAMESPACE: Duration = Duration::from_secs(15);
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Gate of a bare pod that was made and not started.
 pub(crate) const GATE: &str = "aicockpit.dev/start";
 
@@ -75,7 +80,16 @@ impl KubernetesEngine {
             EngineError::Refused(format!("the pod template of the cluster's settings does not fit: {error}"))
         })?;
         let trial = PostParams { dry_run: true, field_manager: Some(MANAGER.to_owned()) };
-        self.api::<Pod>().await?.create(&trial, &pod).await.map(drop).map_err(engine_error)
+        let pods = self.api::<Pod>().await?;
+        let latest = Instant::now() + NEW_NAMESPACE;
+        loop {
+            match pods.create(&trial, &pod).await {
+                Err(error) if is_of_a_new_namespace(&error) && Instant::now() < latest => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                tried => return tried.map(drop).map_err(engine_error),
+            }
+        }
     }
 
     async fn apply_set(&self, spec: &ContainerSpec, template: &PodTemplate) -> Result<Value> {

@@ -39,11 +39,41 @@ fn from_status(status: &Status) -> EngineError {
     }
 }
 
+/// Whether a pod is refused as the namespace has just been made: the cluster makes its service account a moment later.
+pub(crate) fn is_of_a_new_namespace(error: &kube::Error) -> bool {
+    let is_late = |status: &Status| {
+        status.code == 403 && status.message.ends_with("serviceaccount \"default\" not found")
+    };
+    matches!(error, kube::Error::Api(status) if is_late(status))
+}
+
 /// A request for something that may be gone.
 pub(crate) fn found<T>(answer: kube::Result<T>) -> aicockpit_engine::Result<Option<T>> {
     match answer {
         Ok(value) => Ok(Some(value)),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
         Err(error) => Err(engine_error(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: u16, message: &str) -> kube::Error {
+        kube::Error::Api(Box::new(Status { code, message: message.to_owned(), ..Status::default() }))
+    }
+
+    #[test]
+    fn only_the_cluster_s_own_service_account_is_waited_for() {
+        let message = |name: &str| {
+            format!(
+                "pods \"aicockpit-trial-\" is forbidden: error looking up service account dev/{name}: serviceaccount \
+                 \"{name}\" not found"
+            )
+        };
+        assert!(is_of_a_new_namespace(&refused(403, &message("default"))));
+        assert!(!is_of_a_new_namespace(&refused(403, &message("builder"))), "a person's is told at once");
+        assert!(!is_of_a_new_namespace(&refused(403, "exceeded quota: small")));
     }
 }
