@@ -402,7 +402,12 @@ fn refused(
         429 => (wait.filter(|wait| *wait <= LONGEST_PAUSE), End::Refused),
         // A fault of its own program, which often comes again with the same question; another kind of server may do.
         500 => (None, End::Failed),
-        501..=599 => {
+        // It has no such path: llama.cpp says so of embeddings that it was not started for. For the rest it is well.
+        501 => {
+            backend.health.well();
+            (None, End::Failed)
+        }
+        502..=599 => {
             health::failed(backend, format!("it answered {status}"), wait.unwrap_or_default());
             (Some(PAUSE), End::Failed)
         }

@@ -4,6 +4,7 @@ use crate::common::client::{self, ask, last_error};
 use crate::common::script::{self, Act, Came, Server, answer, chunk, event, json_answer, send, whole_stream};
 use crate::common::{Gate, Serving, settings, soon};
 use aicockpit_broker::{End, Limits};
+use aicockpit_protocol::broker::BackendHealth;
 
 const CHAT: &str = "/v1/chat/completions";
 const STREAMED: &str = r#"{"model":"m","stream":true}"#;
@@ -194,6 +195,7 @@ async fn the_only_backend_is_asked_twice_where_that_may_help() {
         ("429 for a moment", vec![send(answer(429, &[("retry-after", "0.01")], "{}"))], 200, 2),
         ("429 for long", vec![send(answer(429, &[("retry-after", "30")], "{}"))], 429, 1),
         ("500", vec![send(json_answer(500, "oh"))], 500, 1),
+        ("501", vec![send(json_answer(501, "no such path"))], 501, 1),
     ] {
         let server = Server::start(once(first)).await;
         let serving = Serving::before(&[&server]).await;
@@ -204,6 +206,10 @@ async fn the_only_backend_is_asked_twice_where_that_may_help() {
         }
         if status != 200 {
             assert!(got.error().await.1.contains("b0"), "{name}");
+        }
+        if name == "501" {
+            let state = &serving.broker.backends().await[0];
+            assert_eq!(state.health, BackendHealth::Ready, "what it does not know is no fault");
         }
     }
 }
