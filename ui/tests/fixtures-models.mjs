@@ -73,7 +73,7 @@ const llama = (change = {}) => ({
   runtime: "llama_cpp",
   path: "/usr/local/bin/llama-server",
   version: "b6890",
-  update: { kind: "here" },
+  update: { kind: "here", versions: false },
   ...change,
 });
 const vllm = (change = {}) => ({
@@ -241,7 +241,7 @@ export const UPDATES = (now) => [
 ];
 export const UPDATED_SCAN = {
   ...LOCAL.scan,
-  runtimes: [llama(), vllm({ version: "0.11.2", update: { kind: "here" } })],
+  runtimes: [llama(), vllm({ version: "0.11.2", update: { kind: "here", versions: true } })],
 };
 
 /** Neither models nor programs, and an engine. */

@@ -211,7 +211,10 @@ pub struct Hardware {
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum UpdateWay {
     /// By `local_models.update`.
-    Here,
+    Here {
+        /// A version may be named, also an older one.
+        versions: bool,
+    },
     /// By the person.
     ByHand {
         /// A sentence that tells how, with the command where there is one.

@@ -2601,7 +2601,11 @@ version?: string, };
 /**
  * How a program is brought up to date.
  */
-export type UpdateWay = { "kind": "here" } | { "kind": "by_hand", 
+export type UpdateWay = { "kind": "here", 
+/**
+ * A version may be named, also an older one.
+ */
+versions: boolean, } | { "kind": "by_hand", 
 /**
  * A sentence that tells how, with the command where there is one.
  */

@@ -25,7 +25,10 @@ pub(crate) enum Way {
 impl Way {
     pub(super) fn shown(&self) -> UpdateWay {
         match self {
-            Self::Here(_) => UpdateWay::Here,
+            // Homebrew has one version of a formula.
+            Self::Here(installer) => {
+                UpdateWay::Here { versions: !matches!(installer, Installer::Brew { .. }) }
+            }
             Self::ByHand(how) => UpdateWay::ByHand { how: how.clone() },
         }
     }

@@ -39,7 +39,10 @@ async fn homebrew_is_called_where_it_has_installed_llama_cpp() {
     homebrew(&place);
     let machine = Machine::new(&place);
     let found = machine.found(Runtime::LlamaCpp).await;
-    assert_eq!((found.version.as_deref(), found.update), (Some("6123 (abc)"), Some(UpdateWay::Here)));
+    assert_eq!(
+        (found.version.as_deref(), found.update),
+        (Some("6123 (abc)"), Some(UpdateWay::Here { versions: false }))
+    );
     let request = |version: Option<&str>| UpdateRequest { of: LLAMA, version: version.map(str::to_owned) };
     let refused = machine.models.update(&request(Some("6000"))).unwrap_err();
     assert!(matches!(refused, RefusedError::Update(UpdateRefused::NewestOnly { .. })), "{refused:?}");

@@ -40,7 +40,10 @@ async fn updates_and_goes_back(place: &Place, tool: Tool) {
     let machine = Machine::new(place);
     let found = machine.found(Runtime::Vllm).await;
     assert_eq!(found.path.as_deref(), place.at("home/venv/bin/vllm").to_str());
-    assert_eq!((found.version.as_deref(), found.update), (Some("1.0"), Some(UpdateWay::Here)));
+    assert_eq!(
+        (found.version.as_deref(), found.update),
+        (Some("1.0"), Some(UpdateWay::Here { versions: true }))
+    );
 
     assert_eq!(machine.update(None).await, done("1.0", "1.0"), "there is nothing newer");
     place.package(&["wheel", "vllm", "1.1"]);

@@ -129,7 +129,7 @@ function UsedImage({ used, context }: { used: ImageInUse; context: UpdateContext
       <Updatable
         of={{ kind: "image", engine, image }}
         what={image}
-        way={isMissing || problem !== undefined ? undefined : { kind: "here" }}
+        way={isMissing || problem !== undefined ? undefined : { kind: "here", versions: false }}
         context={context}
       >
         <p className="text-sm text-faint">

@@ -81,7 +81,14 @@ export function Updatable({
         </Fold>
       )}
       {phase && (
-        <Phase phase={phase} what={what} of={of} offline={offline} onBack={ask} onRetry={() => ask()} />
+        <Phase
+          phase={phase}
+          what={what}
+          goesBack={isHere && way.versions}
+          offline={offline}
+          onBack={ask}
+          onRetry={() => ask()}
+        />
       )}
       <Dialog
         open={asked !== undefined}
@@ -126,14 +133,15 @@ export function Updatable({
 function Phase({
   phase,
   what,
-  of,
+  goesBack,
   offline,
   onBack,
   onRetry,
 }: {
   phase: ProgramUpdate["phase"];
   what: string;
-  of: UpdateOf;
+  /** The version before can be had again. */
+  goesBack: boolean;
   offline: boolean;
   onBack: (version: string) => void;
   onRetry: () => void;
@@ -148,7 +156,7 @@ function Phase({
         />
       );
     case "done": {
-      const { sentence, back } = outcome(what, phase, of);
+      const { sentence, back } = outcome(what, phase, goesBack);
       return (
         <p role="status" className="flex flex-wrap items-center gap-x-3 gap-y-1 text-sm">
           <span className="min-w-0 break-all text-running tabular-nums select-text">{sentence}</span>

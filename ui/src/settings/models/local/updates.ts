@@ -40,12 +40,12 @@ export function stoppedBy(
 export function outcome(
   what: string,
   { from, to }: { from?: string | undefined; to?: string | undefined },
-  of: UpdateOf,
+  goesBack: boolean,
 ): { sentence: string; back: string | undefined } {
   if (to === undefined) return { sentence: `${what} was brought up to date.`, back: undefined };
   if (from === undefined) return { sentence: `${what} ${to} was installed.`, back: undefined };
   if (from === to) return { sentence: `${what} is up to date: ${to}.`, back: undefined };
-  return { sentence: `Updated: ${from} → ${to}`, back: of.kind === "program" ? from : undefined };
+  return { sentence: `Updated: ${from} → ${to}`, back: goesBack ? from : undefined };
 }
 
 /** A part of a text for people: what stands between backticks is code. */
