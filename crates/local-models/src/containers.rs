@@ -76,13 +76,17 @@ pub trait Containers: Send + Sync {
     /// Whether containers of this engine are to get GPUs where the settings do not say.
     fn passes_gpus(&self, engine: &EngineId) -> bool;
 
-    /// Brings the image where the engine has it not, makes the container and starts it. Dropped early, nothing of it
-    /// stays. While offline an image that is not there is refused.
-    fn run<'a>(
+    /// Brings the image where the engine has it not. While offline one that is not there is refused. Dropped early, it
+    /// ends.
+    fn bring<'a>(
         &'a self,
-        call: ContainerCall,
+        engine: &'a EngineId,
+        image: &'a str,
         told: Progress<'a>,
-    ) -> BoxFuture<'a, Result<Box<dyn RunningContainer>, String>>;
+    ) -> BoxFuture<'a, Result<(), String>>;
+
+    /// Makes the container of an image that is there, and starts it. Dropped early, nothing of it stays.
+    fn run(&self, call: ContainerCall) -> BoxFuture<'_, Result<Box<dyn RunningContainer>, String>>;
 
     /// Brings the image anew. Containers that run keep theirs. Dropped early, the image stays as it was.
     fn update<'a>(

@@ -55,6 +55,8 @@ fn refused(why: String) -> Outcome {
 /// Starts a server; with it comes how many lines its log had before.
 pub(super) async fn start(shared: &Arc<Shared>, id: &str) -> Result<(Run, Ready, usize), Outcome> {
     let ready = prepare(shared, id).await?;
+    // First: others need not make room while an image comes.
+    bring(shared, id, &ready).await?;
     let plan = seek_room(shared, id, &ready).await?;
     let name = &ready.settings.name;
     let (socket, key, network) = {
@@ -90,7 +92,7 @@ pub(super) async fn start(shared: &Arc<Shared>, id: &str) -> Result<(Run, Ready,
                 offline: true,
             };
             let call = contained::call(&parts, container, seen, &socket, *gpu);
-            inside(shared, id, &**containers, call, &ready).await?
+            inside(&**containers, call, &ready).await?
         }
     };
     shared.with_server(id, |server| {
@@ -111,31 +113,33 @@ async fn here(shared: &Shared, parts: &Parts<'_>, program: &Program, log: &Log) 
     Ok(Run::process(child.map_err(|why| refused(format!("{name} cannot be started: {why}")))?))
 }
 
-/// Starts a container, whose image may have to be brought first.
-async fn inside(
-    shared: &Shared,
-    id: &str,
-    containers: &dyn Containers,
-    call: ContainerCall,
-    ready: &Ready,
-) -> Result<Run, Outcome> {
-    let words = call.entrypoint.iter().flatten().chain(&call.arguments);
-    let line: Vec<_> = words.map(String::as_str).collect();
-    ready.log.note(&format!("$ in a container of {}: {}", call.image, line.join(" ")));
+/// Brings what a container is made from.
+async fn bring(shared: &Shared, id: &str, ready: &Ready) -> Result<(), Outcome> {
+    let Place::Inside { containers, container, .. } = &ready.place else { return Ok(()) };
     let told = |progress: Option<f64>, step: &str| {
         let step = Some(step.chars().take(MAX_STEP).collect());
         shared.with_server(id, |server| server.set(LocalPhase::Loading { progress, step }));
     };
-    let container = containers.run(call, &told).await.map_err(|why| {
-        let why = format!("{} cannot be started: {}", ready.settings.name, why.trim_end_matches('.'));
-        // Engines and networks come and go: the next request is worth a try.
-        Outcome::Failed { failure: Failure { why, again: Again::WhenAsked }, ready: false }
-    })?;
-    shared.with_server(id, |server| {
-        server.network = false;
-        server.set(LocalPhase::Loading { progress: None, step: None });
-    });
-    Ok(Run::Container(container))
+    let brought = containers.bring(&container.engine, &container.image, &told).await;
+    brought.map_err(|why| worth_a_try(&ready.settings.name, &why))?;
+    // From here on nothing is asked of other machines.
+    shared.with_server(id, |server| server.network = false);
+    Ok(())
+}
+
+/// Engines and networks come and go: the next request is worth a try.
+fn worth_a_try(name: &str, why: &str) -> Outcome {
+    let why = format!("{name} cannot be started: {}", why.trim_end_matches('.'));
+    Outcome::Failed { failure: Failure { why, again: Again::WhenAsked }, ready: false }
+}
+
+/// Starts a container.
+async fn inside(containers: &dyn Containers, call: ContainerCall, ready: &Ready) -> Result<Run, Outcome> {
+    let words = call.entrypoint.iter().flatten().chain(&call.arguments);
+    let line: Vec<_> = words.map(String::as_str).collect();
+    ready.log.note(&format!("$ in a container of {}: {}", call.image, line.join(" ")));
+    let container = containers.run(call).await;
+    container.map(Run::Container).map_err(|why| worth_a_try(&ready.settings.name, &why))
 }
 
 /// Finds what runs it, and reads the model's head.

@@ -54,7 +54,7 @@ impl Children {
         self.removed.lock().unwrap().clone()
     }
 
-    async fn bring(&self, image: &str, told: Progress<'_>) -> Result<(), String> {
+    async fn pull(&self, image: &str, told: Progress<'_>) -> Result<(), String> {
         if image == IMAGE {
             return Ok(());
         }
@@ -138,16 +138,17 @@ impl Containers for Children {
         true
     }
 
-    fn run<'a>(
+    fn bring<'a>(
         &'a self,
-        call: ContainerCall,
+        _: &'a EngineId,
+        image: &'a str,
         told: Progress<'a>,
-    ) -> BoxFuture<'a, Result<Box<dyn RunningContainer>, String>> {
-        async move {
-            self.bring(&call.image, told).await?;
-            Ok(self.start(call))
-        }
-        .boxed()
+    ) -> BoxFuture<'a, Result<(), String>> {
+        self.pull(image, told).boxed()
+    }
+
+    fn run(&self, call: ContainerCall) -> BoxFuture<'_, Result<Box<dyn RunningContainer>, String>> {
+        async move { Ok(self.start(call)) }.boxed()
     }
 
     fn update<'a>(
@@ -156,7 +157,7 @@ impl Containers for Children {
         image: &'a str,
         told: Progress<'a>,
     ) -> BoxFuture<'a, Result<Updated, String>> {
-        async move { self.bring(image, told).await.map(|()| Updated::default()) }.boxed()
+        async move { self.pull(image, told).await.map(|()| Updated::default()) }.boxed()
     }
 }
 

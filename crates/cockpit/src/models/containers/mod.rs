@@ -120,19 +120,13 @@ impl ServerContainers {
     }
 
     /// The image, brought where the engine has it not.
-    async fn image(
-        &self,
-        engine: &dyn Engine,
-        image: &str,
-        told: Progress<'_>,
-    ) -> Result<ImageDetails, ApiError> {
+    async fn image(&self, engine: &dyn Engine, image: &str, told: Progress<'_>) -> Result<(), ApiError> {
         let to_api = |error: EngineError| error.to_api(&format!("get the image {image}"));
         let details = match engine.inspect_image(image).await {
             Err(EngineError::ImageNotFound(_)) => self.pull(engine, image, told).await?,
             details => details.map_err(to_api)?,
         };
-        check_architecture(image, &details)?;
-        Ok(details)
+        check_architecture(image, &details)
     }
 
     async fn pull(
@@ -201,32 +195,32 @@ impl Containers for ServerContainers {
         self.engines.capabilities(engine).gpu
     }
 
-    fn run<'a>(
+    fn bring<'a>(
         &'a self,
-        call: ContainerCall,
+        engine: &'a EngineId,
+        image: &'a str,
         told: Progress<'a>,
-    ) -> BoxFuture<'a, Result<Box<dyn RunningContainer>, String>> {
+    ) -> BoxFuture<'a, Result<(), String>> {
+        async move {
+            let engine = self.engine(engine).await?;
+            self.image(&*engine, image, told).await.map_err(|error| sentence(&error))
+        }
+        .boxed()
+    }
+
+    fn run(&self, call: ContainerCall) -> BoxFuture<'_, Result<Box<dyn RunningContainer>, String>> {
         async move {
             let engine = self.engine(&call.engine).await?;
             let failed = |error: &EngineError, what: &str| sentence(&error.to_api(what));
             self.sweep(&*engine).await.map_err(|error| failed(&error, "look for model servers"))?;
-            let image = call.image.clone();
-            self.image(&*engine, &image, told).await.map_err(|error| sentence(&error))?;
-            told(None, "Starting the container");
+            let what = format!("start a container of {}", call.image);
             let name = format!("aicockpit-model-{:016x}", rand::random::<u64>());
             let user = (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw());
             let spec = spec(&name, &self.owner, user, call, &engine.capabilities());
             let container = Running::of(Arc::clone(&engine), &name, &self.live);
-            let id = engine
-                .create_container(&spec)
-                .await
-                .map_err(|error| failed(&error, "make the model server's container"))?;
-            engine
-                .start_container(&id)
-                .await
-                .map_err(|error| failed(&error, &format!("start a container of {image}")))?;
-            let started = container.started(id).await;
-            Ok(Box::new(started) as Box<dyn RunningContainer>)
+            let id = engine.create_container(&spec).await.map_err(|error| failed(&error, &what))?;
+            engine.start_container(&id).await.map_err(|error| failed(&error, &what))?;
+            Ok(Box::new(container.started(id).await) as Box<dyn RunningContainer>)
         }
         .boxed()
     }
