@@ -6,6 +6,7 @@ import { App } from "./app/App";
 import { followHost } from "./app/events";
 import { ClientContext, toCallError } from "./client";
 import { connect } from "./client/connect";
+import { Boundary } from "./cockpit/Boundary";
 import { isMac } from "./commands/keys";
 import { listenToKeys, setKeysReserved } from "./commands/registry";
 import { TooltipProvider } from "./components";
@@ -38,7 +39,9 @@ async function start(root: HTMLElement): Promise<void> {
       <ClientContext value={client}>
         <QueryClientProvider client={queries}>
           <TooltipProvider>
-            <App />
+            <Boundary name="AiCockpit" reloads>
+              <App />
+            </Boundary>
           </TooltipProvider>
         </QueryClientProvider>
       </ClientContext>

@@ -60,3 +60,19 @@ test("settings are changed by form and as JSON, and are checked in both", async 
     await expect(page.getByRole("switch", { name: "Wrap long lines" })).toBeChecked();
   });
 });
+
+test("a part of the page that cannot be loaded says so, and comes with the page anew", async ({
+  page,
+  cockpit,
+}) => {
+  await cockpit.home();
+  await page.route(/\/assets\/Settings-[^/]*\.js$/, (route) => route.abort());
+  await page.getByRole("button", { name: "Settings" }).click();
+  const told = page.getByRole("alert").filter({ hasText: "AiCockpit stopped because of a fault" });
+  // It is tried again for a while first.
+  await expect(told).toBeVisible({ timeout: 30_000 });
+  await look(page, "part-not-loaded");
+  await page.unrouteAll();
+  await page.getByRole("button", { name: "Load the page again" }).click();
+  await expect(page.getByRole("navigation", { name: "Settings" })).toBeVisible();
+});

@@ -4,6 +4,8 @@ import { ErrorState } from "@/components";
 interface BoundaryProps {
   /** What is inside, as its error names it: "The explorer". */
   name: string;
+  /** Loads the page again instead of drawing anew: what could not be loaded once is not asked for again. */
+  reloads?: boolean;
   children: ReactNode;
 }
 
@@ -19,13 +21,13 @@ export class Boundary extends Component<BoundaryProps, { error: unknown }> {
     const { error } = this.state;
     if (error === undefined) return this.props.children;
     return (
-      <div className="h-full overflow-auto p-3">
+      <div className={this.props.reloads ? "mx-auto max-w-lg p-3 pt-[20vh]" : "h-full overflow-auto p-3"}>
         <ErrorState
           compact
           title={`${this.props.name} stopped because of a fault`}
           error={error}
-          onRetry={() => this.setState({ error: undefined })}
-          retryLabel="Show it again"
+          onRetry={() => (this.props.reloads ? location.reload() : this.setState({ error: undefined }))}
+          retryLabel={this.props.reloads ? "Load the page again" : "Show it again"}
         />
       </div>
     );
