@@ -143,12 +143,13 @@ fn is_own(argument: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use aicockpit_protocol::EngineId;
     use aicockpit_protocol::local_models::{LocalServerSettings, Runtime, ServerContainer};
 
-    fn server(id: &str, name: &str) -> LocalServerSettings {
+    /// One that names nothing but what it must; for all tests of this crate.
+    pub(crate) fn server(id: &str, name: &str) -> LocalServerSettings {
         LocalServerSettings {
             id: id.into(),
             name: name.into(),

@@ -171,20 +171,14 @@ fn vllm(parts: &Parts<'_>) -> (Vec<OsString>, Environment) {
 mod tests {
     use super::*;
     use crate::estimate::Need;
+    use crate::settings::tests::server;
 
     fn settings(runtime: Runtime, arguments: &[&str]) -> LocalServerSettings {
         LocalServerSettings {
-            id: "1".into(),
-            name: "qwen".into(),
             runtime,
-            container: None,
-            model: "/m".into(),
-            context_length: None,
             parallel: Some(2),
-            gpu_layers: None,
             arguments: arguments.iter().map(|one| (*one).to_owned()).collect(),
-            idle_minutes: None,
-            enabled: true,
+            ..server("1", "qwen")
         }
     }
 

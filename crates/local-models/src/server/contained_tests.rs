@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::estimate::{Need, Plan};
+use crate::settings::tests::server;
 use aicockpit_protocol::EngineId;
 use aicockpit_protocol::local_models::{Fit, LocalServerSettings};
 use std::os::unix::fs::symlink;
@@ -104,19 +105,7 @@ fn files_that_arguments_name_are_seen_and_folders_are_not() {
 fn called(runtime: Runtime, gpu: bool) -> ContainerCall {
     let container =
         ServerContainer { engine: EngineId::new("docker"), image: "an/image:1".into(), gpu: None };
-    let settings = LocalServerSettings {
-        id: "1".into(),
-        name: "qwen".into(),
-        runtime,
-        container: Some(container.clone()),
-        model: "/m".into(),
-        context_length: None,
-        parallel: None,
-        gpu_layers: None,
-        arguments: Vec::new(),
-        idle_minutes: None,
-        enabled: true,
-    };
+    let settings = LocalServerSettings { runtime, container: Some(container.clone()), ..server("1", "qwen") };
     let need = Need { context: 4096, weights: 1, cache: 3 << 30, other: 1 };
     let plan =
         Plan { fit: Fit::Memory, need, gpu_bytes: 0, main_bytes: 1, gpu_layers: None, gpu_share: None };

@@ -4,9 +4,8 @@ use super::process::Used;
 use super::room::{FAIR_WAIT, Room, decide, give_up};
 use super::state::{Halt, Server, State};
 use crate::estimate::{Need, Plan};
-use aicockpit_protocol::local_models::{
-    Fit, Gpu, Hardware, LocalModelSettings, LocalPhase, LocalServerSettings, Runtime,
-};
+use crate::settings;
+use aicockpit_protocol::local_models::{Fit, Gpu, Hardware, LocalModelSettings, LocalPhase};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -31,20 +30,7 @@ fn machine(available: u64, gpu: u64) -> Hardware {
 
 fn state(names: &[&str]) -> State {
     let server = |name: &&str| {
-        let settings = LocalServerSettings {
-            id: (*name).to_owned(),
-            name: name.to_uppercase(),
-            runtime: Runtime::LlamaCpp,
-            container: None,
-            model: "/m".into(),
-            context_length: None,
-            parallel: None,
-            gpu_layers: None,
-            arguments: Vec::new(),
-            idle_minutes: None,
-            enabled: true,
-        };
-        Server::new(settings, "key".into(), "/socket".into())
+        Server::new(settings::tests::server(name, &name.to_uppercase()), "key".into(), "/socket".into())
     };
     State {
         settings: LocalModelSettings::default(),

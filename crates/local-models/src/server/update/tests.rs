@@ -1,25 +1,15 @@
 use super::*;
+use crate::settings;
 use aicockpit_protocol::EngineId;
 use aicockpit_protocol::local_models::ServerContainer;
 
 fn server(runtime: Runtime, image: Option<&str>) -> LocalServerSettings {
-    LocalServerSettings {
-        id: "1".into(),
-        name: "qwen".into(),
-        runtime,
-        container: image.map(|image| ServerContainer {
-            engine: EngineId::new("docker"),
-            image: image.into(),
-            gpu: None,
-        }),
-        model: "/m".into(),
-        context_length: None,
-        parallel: None,
-        gpu_layers: None,
-        arguments: Vec::new(),
-        idle_minutes: None,
-        enabled: true,
-    }
+    let container = image.map(|image| ServerContainer {
+        engine: EngineId::new("docker"),
+        image: image.into(),
+        gpu: None,
+    });
+    LocalServerSettings { runtime, container, ..settings::tests::server("1", "qwen") }
 }
 
 fn image(name: &str) -> UpdateOf {
