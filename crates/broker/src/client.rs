@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Time a server has to take a connection.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// Connections that are kept open and idle.
-const MOST_IDLE: usize = 64;
+pub(crate) const MOST_IDLE: usize = 64;
 
 /// Redirects are not followed: a server of models has no reason to send our key elsewhere.
 fn builder(is_secure: bool) -> Result<reqwest::ClientBuilder, String> {

@@ -9,6 +9,7 @@
 //! answer was read to the end; in all other cases it closes.
 
 use crate::backend::told;
+use crate::client::{CONNECT_WITHIN, MOST_IDLE};
 use crate::offline::LOOPBACK;
 use bytes::Bytes;
 use http::{HeaderValue, Response, Uri, header};
@@ -28,11 +29,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
 
-/// Time a server has to take a connection.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-/// Connections that are kept open and idle.
-const MOST_IDLE: usize = 64;
-/// How long they are.
+/// How long connections are kept open and idle.
 const IDLE_FOR: Duration = Duration::from_secs(90);
 
 /// Speaks to one server.
