@@ -46,6 +46,21 @@ impl CurrentSettings {
         offline::unless(self.subscribe(), doing, work).await
     }
 
+    /// Pulls an image: as [`Self::online`], unless it comes from a registry of this machine.
+    ///
+    /// # Errors
+    /// As [`Self::online`].
+    pub(crate) async fn pulling<T>(
+        &self,
+        image: &str,
+        pull: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        match offline::is_on_this_machine(image) {
+            true => pull.await,
+            false => self.online(&format!("Pulling {image}"), pull).await,
+        }
+    }
+
     /// Refuses settings that could not be taken up.
     ///
     /// # Errors

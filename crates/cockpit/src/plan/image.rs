@@ -11,7 +11,6 @@ use aicockpit_protocol::{ApiError, ErrorCode};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use std::io;
-use std::net::IpAddr;
 
 /// The base image's recipe.
 const DOCKERFILE: &str = include_str!("../../image/Dockerfile");
@@ -167,26 +166,13 @@ async fn of_person(job: &Job, reference: &str, progress: &Progress) -> Result<Re
         Err(EngineError::ImageNotFound(_)) => {
             job.step_note(StepKind::Image, format!("Pulling {reference}")).await;
             let pull = async { job.engine.pull_image(reference, progress).await.map_err(to_api) };
-            match is_on_this_machine(reference) {
-                true => job.until_cancelled(pull, |error| error).await?,
-                false => job.fetch(&format!("Pulling {reference}"), pull).await?,
-            };
+            job.until_cancelled(job.workspaces.settings.pulling(reference, pull), |error| error).await?;
             job.engine.inspect_image(reference).await.map_err(to_api)?
         }
         Err(error) => return Err(to_api(error)),
     };
     check_architecture(reference, &details)?;
     Ok(ReadyImage { reference: reference.to_owned(), id: details.id.0, base: false })
-}
-
-/// Whether an image comes from a registry of this machine.
-pub(crate) fn is_on_this_machine(reference: &str) -> bool {
-    let registry = reference.split_once('/').map_or("", |(registry, _)| registry);
-    let host = match registry.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => registry.rsplit_once(':').map_or(registry, |(host, _)| host),
-    };
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Refuses an image whose programs do not run on this machine.
@@ -219,18 +205,6 @@ mod tests {
         assert_eq!(one.len(), "aicockpit/base:".len() + 12);
         assert_ne!(one, base_image_reference("debian:trixie"));
         assert!(DOCKERFILE.contains("ARG BASE=debian:bookworm\n"), "the default of the settings");
-    }
-
-    #[test]
-    fn a_registry_of_this_machine_is_known_as_such() {
-        for own in ["localhost:5000/a/b", "127.0.0.1:5000/a", "[::1]:5000/a", "localhost/a"] {
-            assert!(is_on_this_machine(own), "{own}");
-        }
-        for other in
-            ["debian", "library/debian", "localhost.example/a", "127.0.0.1.example:5000/a", "10.0.0.1/a"]
-        {
-            assert!(!is_on_this_machine(other), "{other}");
-        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use agent_volume::AgentBinary;
 pub(crate) use agent_volume::ensure as ensure_agent;
 pub(crate) use clone::{check_source as check_git_source, is_of_this_machine};
 pub use image::{base_image_reference, build_base_image};
-pub(crate) use image::{check_architecture, is_on_this_machine, start_error};
+pub(crate) use image::{check_architecture, start_error};
 pub(crate) use job::{cancelled, resume, run};
 pub use progress::PlanLog;
 pub(crate) use progress::note_step;

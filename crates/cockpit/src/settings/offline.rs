@@ -2,6 +2,7 @@
 
 use aicockpit_protocol::api::Settings;
 use aicockpit_protocol::{ApiError, ErrorCode};
+use std::net::IpAddr;
 use tokio::sync::watch;
 
 pub(super) async fn unless<T>(
@@ -25,6 +26,16 @@ pub(super) async fn unless<T>(
         .hint("Go online in the status bar and try again, or use what this machine has already.")),
         done = work => done,
     }
+}
+
+/// Whether an image comes from a registry of this machine.
+pub(super) fn is_on_this_machine(reference: &str) -> bool {
+    let registry = reference.split_once('/').map_or("", |(registry, _)| registry);
+    let host = match registry.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => registry.rsplit_once(':').map_or(registry, |(host, _)| host),
+    };
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -69,5 +80,17 @@ mod tests {
             Ok(3)
         });
         assert_eq!(done.await.unwrap(), 3);
+    }
+
+    #[test]
+    fn a_registry_of_this_machine_is_known_as_such() {
+        for own in ["localhost:5000/a/b", "127.0.0.1:5000/a", "[::1]:5000/a", "localhost/a"] {
+            assert!(is_on_this_machine(own), "{own}");
+        }
+        for other in
+            ["debian", "library/debian", "localhost.example/a", "127.0.0.1.example:5000/a", "10.0.0.1/a"]
+        {
+            assert!(!is_on_this_machine(other), "{other}");
+        }
     }
 }

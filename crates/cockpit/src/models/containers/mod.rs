@@ -7,7 +7,7 @@ mod images;
 mod running;
 
 use crate::engines::Engines;
-use crate::plan::{check_architecture, is_on_this_machine};
+use crate::plan::check_architecture;
 use crate::settings::CurrentSettings;
 use crate::workspaces::labels;
 use aicockpit_engine::{ContainerSpec, Engine, EngineError, ImageDetails, Mount, MountSource};
@@ -36,10 +36,8 @@ pub(crate) struct ServerContainers {
     settings: Arc<CurrentSettings>,
     /// Whose containers they are.
     owner: String,
-    /// Engines on which nothing of an earlier process is left.
-    swept: Mutex<HashSet<EngineId>>,
-    /// One sweep at a time.
-    sweeping: tokio::sync::Mutex<()>,
+    /// Engines on which nothing of an earlier process is left. Held for a sweep: one at a time.
+    swept: tokio::sync::Mutex<HashSet<EngineId>>,
     /// Names of containers that are made, run or end.
     live: Live,
 }
@@ -58,8 +56,7 @@ impl ServerContainers {
             engines,
             settings,
             owner: owner.to_owned(),
-            swept: Mutex::default(),
-            sweeping: tokio::sync::Mutex::default(),
+            swept: tokio::sync::Mutex::default(),
             live: Live::default(),
         });
         tokio::spawn(Self::sweep_as_they_come(Arc::downgrade(&containers), events));
@@ -94,9 +91,8 @@ impl ServerContainers {
 
     /// Removes what an earlier process has left, once.
     async fn sweep(&self, engine: &dyn Engine) -> Result<(), EngineError> {
-        let is_swept = || self.swept.lock().unwrap_or_else(PoisonError::into_inner).contains(engine.id());
-        let _one_at_a_time = self.sweeping.lock().await;
-        if is_swept() {
+        let mut swept = self.swept.lock().await;
+        if swept.contains(engine.id()) {
             return Ok(());
         }
         let wanted = [(labels::KIND, labels::KIND_MODEL_SERVER), (labels::OWNER, self.owner.as_str())];
@@ -106,7 +102,7 @@ impl ServerContainers {
                 engine.remove_container(&one.id).await?;
             }
         }
-        self.swept.lock().unwrap_or_else(PoisonError::into_inner).insert(engine.id().clone());
+        swept.insert(engine.id().clone());
         Ok(())
     }
 
@@ -140,13 +136,7 @@ impl ServerContainers {
         let (sender, mut lines) = mpsc::unbounded_channel();
         let progress = aicockpit_engine::Progress::new(sender);
         let pull = async move { engine.pull_image(image, &progress).await.map_err(to_api) };
-        let pull = async {
-            match is_on_this_machine(image) {
-                true => pull.await,
-                false => self.settings.online(&format!("Pulling {image}"), pull).await,
-            }
-        };
-        let mut pull = std::pin::pin!(pull);
+        let mut pull = std::pin::pin!(self.settings.pulling(image, pull));
         loop {
             tokio::select! {
                 biased;
